@@ -1,0 +1,74 @@
+"""Cutting a picture into tiles: pure arithmetic, no pixels but in `read_tile`.
+
+A tile is planned in output samples; what it reads of the source follows from the taps of the whole picture, so its
+halo is exact. Tiles are of even size rather than full-sized with a sliver at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.engine.resampling import TAPS, AxisTaps, lanczos3_taps
+
+
+@dataclass(frozen=True)
+class Span:
+    """One axis of a tile: the output samples it makes and the source samples it reads, which may lie outside."""
+
+    out_start: int
+    out_stop: int
+    src_start: int
+    src_stop: int
+
+    @property
+    def out_size(self) -> int:
+        return self.out_stop - self.out_start
+
+    @property
+    def src_size(self) -> int:
+        return self.src_stop - self.src_start
+
+    def taps(self, whole: AxisTaps) -> AxisTaps:
+        """The taps of this span, `first` counted from the first sample that it reads."""
+        piece = slice(self.out_start, self.out_stop)
+        return AxisTaps(whole.first[piece] - np.int32(self.src_start), whole.weights[piece])
+
+
+@dataclass(frozen=True)
+class Tile:
+    x: Span
+    y: Span
+
+
+def split_axis(n_in: int, n_out: int, most: int, align: int = 1) -> list[Span]:
+    """Cut an axis into spans of at most `most` output samples, their starts at multiples of `align`."""
+    if most < align:
+        raise ValueError(f"spans of {most} samples cannot start at multiples of {align}")
+    count = -(-n_out // (most - most % align))
+    size = -(-(-(-n_out // count)) // align) * align
+    first = lanczos3_taps(n_in, n_out).first
+    bounds = [(start, min(start + size, n_out)) for start in range(0, n_out, size)]
+    return [Span(start, stop, int(first[start]), int(first[stop - 1]) + TAPS) for start, stop in bounds]
+
+
+def plan_tiles(size: tuple[int, int], out_size: tuple[int, int], most: tuple[int, int], align: int = 1) -> list[Tile]:
+    """Tiles of at most `most` (width, height) output samples that cover `out_size` once, row by row."""
+    columns = split_axis(size[0], out_size[0], most[0], align)
+    rows = split_axis(size[1], out_size[1], most[1])
+    return [Tile(x, y) for y in rows for x in columns]
+
+
+def read_tile(source: NDArray[np.uint8], tile: Tile) -> NDArray[np.uint8]:
+    """The samples of (H, W, C) `source` that a tile reads, the picture's edge repeated where it reads outside."""
+    height, width = source.shape[:2]
+    inside = source[
+        max(tile.y.src_start, 0) : min(tile.y.src_stop, height), max(tile.x.src_start, 0) : min(tile.x.src_stop, width)
+    ]
+    above, below = max(-tile.y.src_start, 0), max(tile.y.src_stop - height, 0)
+    left, right = max(-tile.x.src_start, 0), max(tile.x.src_stop - width, 0)
+    if not (above or below or left or right):
+        return inside
+    return np.pad(inside, ((above, below), (left, right), (0, 0)), mode="edge")

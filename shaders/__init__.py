@@ -1,0 +1,1 @@
+"""WGSL, one pass a file; `shared/` holds what passes import. This package only makes them installable data."""
