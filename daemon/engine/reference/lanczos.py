@@ -50,10 +50,12 @@ def lanczos_y(working: Float, out_height: int, resampling: Resampling) -> Float:
     filtered = filter_axis(working, out_height, resampling.antiring)
     if filtered.shape[2] != RGBA:
         return from_light(filtered, resampling.light)
-    alpha = np.clip(filtered[:, :, 3:], 0.0, 1.0)
+    # The divisor is the alpha as filtered: bounded to 1 first, a flat colour would brighten where alpha overshoots.
+    alpha = filtered[:, :, 3:]
     visible = alpha > 0
     straight = np.where(visible, filtered[:, :, :3] / np.where(visible, alpha, 1.0), 0.0)
-    return np.concatenate([np.where(visible, from_light(straight, resampling.light), 0.0), alpha], axis=2)
+    colour = np.where(visible, from_light(straight, resampling.light), 0.0)
+    return np.concatenate([colour, np.clip(alpha, 0.0, 1.0)], axis=2)
 
 
 def upscale(source: Bytes, out_width: int, out_height: int, resampling: Resampling) -> Float:
