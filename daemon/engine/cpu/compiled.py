@@ -1,0 +1,60 @@
+"""Getting at the compiled kernel: numba is imported here and nowhere earlier, and its cache is put where it may be.
+
+Numba reads the place of its cache when it is imported, hence `prepare` before the first `load_band`. Compiling takes
+seconds and reading the cache a fraction of one, but no fault of a cache keeps the engine from working.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from daemon.errors import DeviceFailed
+
+if TYPE_CHECKING:
+    from daemon.engine.cpu.kernels import BandKernel
+
+CACHE_VARIABLE: Final = "NUMBA_CACHE_DIR"
+
+
+def prepare(cache_dir: Path) -> bool:
+    """Have kernels compiled from now on kept below `cache_dir`; call it before an engine is made.
+
+    The folder must be the user's own: what numba reads from it is unpickled. Returns whether it can be written; where
+    it cannot, kernels are compiled in memory.
+    """
+    folder = cache_dir / "kernels"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:
+        os.environ.pop(CACHE_VARIABLE, None)
+        return False
+    os.environ[CACHE_VARIABLE] = str(folder)
+    return True
+
+
+@lru_cache(maxsize=1)
+def load_band() -> BandKernel:
+    """The band kernel, from the cache where there is one, else compiled (some seconds).
+
+    Raises:
+        DeviceFailed: numba cannot be imported, or cannot compile here.
+    """
+    try:
+        from daemon.engine.cpu.kernels import compile_band
+    except ImportError as error:
+        raise DeviceFailed(f"the CPU engine needs numba, which cannot be imported: {error}") from error
+    if CACHE_VARIABLE in os.environ:
+        try:
+            return compile_band(cached=True)
+        except Exception:  # noqa: BLE001, S110 - a full, broken or foreign cache raises anything; compiling in memory mends it
+            pass
+    try:
+        return compile_band(cached=False)
+    except Exception as error:
+        raise DeviceFailed(f"the CPU engine's kernels cannot be compiled here: {error}") from error
