@@ -1,0 +1,99 @@
+"""Where a local client finds us: `runtime.json` in the state folder, replaced atomically.
+
+The file is a hint, never a proof: a client checks over `/health` that it reached us, and nobody is signalled by it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+RUNTIME_NAME = "runtime.json"
+PROTOCOL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeFile:
+    instance: str
+    pid: int  # the supervisor's
+    start_ticks: int | None  # raw, because a start time in seconds moves with the clock; None where /proc is missing
+    boot_id: str | None
+    host: str  # a literal address that a client on this machine can connect to
+    port: int
+    protocol: int = PROTOCOL
+
+    @property
+    def url(self) -> str:
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+
+def describe_ourselves(instance: str, host: str, port: int) -> RuntimeFile:
+    return RuntimeFile(instance, os.getpid(), start_ticks(os.getpid()), _boot_id(), _reachable(host), port)
+
+
+def publish(runtime: RuntimeFile, state_dir: Path) -> None:
+    """Write beside, flush, rename, flush the folder: a reader sees the old file or the new one, also after a crash."""
+    fd, temporary = tempfile.mkstemp(prefix=f".{RUNTIME_NAME}.", dir=state_dir)  # 0600
+    try:
+        with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123  a descriptor, not a path
+            json.dump(asdict(runtime), file)
+            file.flush()
+            os.fsync(fd)
+        Path(temporary).replace(state_dir / RUNTIME_NAME)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+    _flush_folder(state_dir)
+
+
+def read_runtime_file(state_dir: Path) -> RuntimeFile | None:
+    """What is published, or None when nothing readable is. Members that a later version adds are passed over."""
+    try:
+        found: Any = json.loads((state_dir / RUNTIME_NAME).read_text(encoding="utf-8"))
+        return RuntimeFile(**{name: found[name] for name in RuntimeFile.__slots__})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def withdraw(runtime: RuntimeFile, state_dir: Path) -> None:
+    """Unlink the file if it is still ours; another supervisor may have been pointed at this folder meanwhile."""
+    if read_runtime_file(state_dir) == runtime:
+        (state_dir / RUNTIME_NAME).unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _reachable(host: str) -> str:
+    """Listening on every address, we are reached on loopback; the wildcard is no address to connect to."""
+    address = ipaddress.ip_address(host)
+    if not address.is_unspecified:
+        return host
+    return "::1" if isinstance(address, ipaddress.IPv6Address) else "127.0.0.1"
+
+
+def start_ticks(pid: int) -> int | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    return int(stat.rpartition(")")[2].split()[19])  # field 22; the name before it may hold spaces and brackets
+
+
+def _boot_id() -> str | None:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
