@@ -63,7 +63,8 @@ def to_light(encoded: Float, light: Light) -> Float:
 
 def from_light(value: Float, light: Light) -> Float:
     """The inverse of `to_light`, bounded to 0..1."""
+    bounded = np.clip(value, 0.0, 1.0)  # first of all: a colour divided by next to no alpha overflows the sigmoid
     if light is Light.GAMMA:
-        return np.clip(value, 0.0, 1.0)
-    linear = value if light is Light.LINEAR else unsigmoidize(value)
-    return linear_to_srgb(np.clip(linear, 0.0, 1.0))
+        return bounded
+    linear = bounded if light is Light.LINEAR else np.clip(unsigmoidize(bounded), 0.0, 1.0)
+    return linear_to_srgb(linear)

@@ -1,0 +1,189 @@
+"""The CPU engine computes what the reference computes, whatever the light, channels, ratio and cutting into bands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from daemon.engine.cpu.upscaler import CpuUpscaler
+from daemon.engine.reference import lanczos
+from daemon.engine.resampling import Light, Resampling
+from daemon.engine.upscaler import DeviceKind
+
+Bytes = NDArray[np.uint8]
+RECIPES = [Resampling(light, antiring) for light in Light for antiring in (0.0, 0.5, 1.0)]
+FAITHFUL = Resampling()
+
+
+def quietly(_share: float) -> None:
+    """Progress nobody looks at."""
+
+
+def noise(height: int, width: int, channels: int, seed: int = 0) -> Bytes:
+    """Edges as hard as they come, with whole regions of alpha 0 and of alpha 255."""
+    picture = np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+    if channels == 4:
+        picture[: height // 2, : width // 2, 3] = 0
+        picture[height // 2 :, width // 2 :, 3] = 255
+    return picture
+
+
+def assert_as_reference(result: Bytes, source: Bytes, resampling: Resampling) -> None:
+    """At most one level off, but for colours under alpha 0, which nobody sees and rounding errors decide."""
+    height, width = result.shape[:2]
+    exact = np.rint(lanczos.upscale(source, width, height, resampling) * 255).astype(np.int64)
+    off = np.abs(result - exact)
+    if result.shape[2] == 4:
+        off[..., :3][(result[..., 3] == 0) | (exact[..., 3] == 0)] = 0
+    assert off.max() <= 1
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("resampling", RECIPES, ids=lambda recipe: f"{recipe.light}-{recipe.antiring}")
+def test_is_within_one_level_of_the_reference(engine: CpuUpscaler, resampling: Resampling, channels: int) -> None:
+    source = noise(37, 53, channels)
+    assert_as_reference(engine.upscale(source, (113, 91), resampling, quietly), source, resampling)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("ratio", [1, 1.5, 2, 3.3, 4, 8])
+def test_holds_at_every_ratio_and_across_the_seams_of_tiles(engine: CpuUpscaler, ratio: float, channels: int) -> None:
+    source = noise(41, 301, channels)
+    size = (round(301 * ratio), round(41 * ratio))
+    assert_as_reference(engine.upscale(source, size, FAITHFUL, quietly), source, FAITHFUL)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (1, 9), (9, 1), (2, 2), (3, 5)])
+def test_takes_pictures_smaller_than_the_filter(engine: CpuUpscaler, shape: tuple[int, int], channels: int) -> None:
+    source = noise(*shape, channels)
+    size = (shape[1] * 3, shape[0] * 5)
+    assert_as_reference(engine.upscale(source, size, FAITHFUL, quietly), source, FAITHFUL)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    more=st.tuples(st.integers(0, 100), st.integers(0, 100)),
+    channels=st.sampled_from([1, 3, 4]),
+    resampling=st.sampled_from(RECIPES),
+    seed=st.integers(0, 1000),
+)
+def test_is_within_one_level_for_any_sizes(
+    engine: CpuUpscaler,
+    size: tuple[int, int],
+    more: tuple[int, int],
+    channels: int,
+    resampling: Resampling,
+    seed: int,
+) -> None:
+    source = noise(size[1], size[0], channels, seed)
+    out_size = (size[0] + more[0], size[1] + more[1])
+    assert_as_reference(engine.upscale(source, out_size, resampling, quietly), source, resampling)
+
+
+@pytest.mark.parametrize("resampling", RECIPES, ids=lambda recipe: f"{recipe.light}-{recipe.antiring}")
+def test_keeps_every_flat_colour(engine: CpuUpscaler, resampling: Resampling) -> None:
+    for level in range(256):
+        flat = np.full((5, 7, 3), level, np.uint8)
+        assert np.all(engine.upscale(flat, (20, 13), resampling, quietly) == level)
+
+
+@pytest.mark.parametrize("light", list(Light))
+def test_keeps_a_flat_colour_under_any_alpha(engine: CpuUpscaler, light: Light) -> None:
+    """Also where alpha overshoots: the colour is divided by the alpha it was filtered with, not by the bounded one."""
+    source = np.full((16, 16, 4), (200, 100, 3, 0), np.uint8)
+    source[:, :, 3] = np.random.default_rng(0).choice([0, 60, 255], (16, 16))
+    result = engine.upscale(source, (48, 48), Resampling(light, 0.0), quietly)
+    seen = result[result[..., 3] > 0]
+    assert np.all(seen[:, :3] == (200, 100, 3))
+
+
+def test_shows_nothing_of_what_alpha_hides(engine: CpuUpscaler) -> None:
+    hidden = noise(20, 20, 4)
+    hidden[:, :, 3] = 0
+    hidden[:, 10:] = (10, 20, 30, 255)
+    clean = hidden.copy()
+    clean[:, :10, :3] = 0
+    first, second = (engine.upscale(source, (60, 60), FAITHFUL, quietly) for source in (hidden, clean))
+    assert np.array_equal(first, second)
+    assert np.all(first[:, :20] == 0)
+
+
+@pytest.mark.parametrize("light", list(Light))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_gives_the_same_bytes_at_ratio_one(engine: CpuUpscaler, light: Light, channels: int) -> None:
+    source = noise(30, 40, channels)
+    assert np.array_equal(engine.upscale(source, (40, 30), Resampling(light, 0.5), quietly), source)
+
+
+def test_gives_the_same_visible_pixels_at_ratio_one_with_alpha(engine: CpuUpscaler) -> None:
+    source = noise(64, 64, 4)
+    result = engine.upscale(source, (64, 64), FAITHFUL, quietly)
+    assert np.array_equal(result[..., 3], source[..., 3])
+    assert np.array_equal(result[source[..., 3] > 0], source[source[..., 3] > 0])
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_is_the_same_for_any_number_of_threads_and_any_bands(engine: CpuUpscaler, channels: int) -> None:
+    source = noise(61, 133, channels)
+    whole = engine.upscale(source, (301, 187), FAITHFUL, quietly)
+    for threads, band_rows in ((1, None), (1, 187), (3, 1), (2, 7), (5, 64)):
+        other = CpuUpscaler(threads=threads, band_rows=band_rows)
+        assert np.array_equal(other.upscale(source, (301, 187), FAITHFUL, quietly), whole)
+        other.close()
+
+
+def test_reads_sources_that_are_read_only_or_not_contiguous(engine: CpuUpscaler) -> None:
+    source = noise(20, 30, 3)
+    expected = engine.upscale(source, (60, 40), FAITHFUL, quietly)
+    fixed = source.copy()
+    fixed.setflags(write=False)
+    view = np.repeat(source, 2, axis=1)[:, ::2]
+    for other in (fixed, view):
+        assert np.array_equal(engine.upscale(other, (60, 40), FAITHFUL, quietly), expected)
+
+
+def test_result_is_contiguous_and_its_own(engine: CpuUpscaler) -> None:
+    source = noise(8, 8, 3)
+    result = engine.upscale(source, (8, 8), FAITHFUL, quietly)
+    assert result.flags.c_contiguous
+    assert not np.shares_memory(result, source)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 2), (4, 4, 5)])
+def test_refuses_arrays_that_are_no_picture(engine: CpuUpscaler, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="shape"):
+        engine.upscale(np.zeros(shape, np.uint8), (8, 8), FAITHFUL, quietly)
+
+
+def test_refuses_to_shrink(engine: CpuUpscaler) -> None:
+    with pytest.raises(ValueError, match="cannot enlarge"):
+        engine.upscale(noise(8, 8, 3), (16, 7), FAITHFUL, quietly)
+
+
+def test_says_what_it_runs_on(engine: CpuUpscaler) -> None:
+    assert engine.device.kind is DeviceKind.CPU
+    assert engine.device.backend == "compiled"
+    assert engine.device.name.startswith("CPU, 2 cores (")
+
+
+def progress_of(run: Callable[[Callable[[float], None]], object]) -> list[float]:
+    shares: list[float] = []
+    run(shares.append)
+    return shares
+
+
+@pytest.mark.parametrize("band_rows", [1, 10, 1000, None])
+def test_progress_rises_and_ends_at_one(band_rows: int | None) -> None:
+    engine = CpuUpscaler(threads=2, band_rows=band_rows)
+    shares = progress_of(lambda on_tile: engine.upscale(noise(33, 20, 3), (40, 99), FAITHFUL, on_tile))
+    assert all(early < late for early, late in pairwise(shares))
+    assert shares[-1] == 1.0
+    engine.close()
