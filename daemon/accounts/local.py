@@ -1,0 +1,80 @@
+"""Local mode: no account, one token made at first start, and the secret by which local clients know us."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from daemon.errors import InvalidToken
+
+OWNER: Final = "local"  # whose jobs they are
+TICKET_SECONDS: Final = 600
+
+
+@dataclass(frozen=True)
+class LocalAccess:
+    """The token of this machine and the signatures made with its secret."""
+
+    token: str
+    secret: bytes
+
+    def owner_of(self, token: str) -> str:
+        """Who a bearer is.
+
+        Raises:
+            InvalidToken: it is not ours.
+        """
+        if not hmac.compare_digest(token.encode(), self.token.encode()):
+            raise InvalidToken("the access token is not the one of this service; `pro-engine token` shows it")
+        return OWNER
+
+    def prove(self, challenge: str, pid: int, port: int) -> str:
+        """The answer to a client's challenge, which only the holder of the secret can give."""
+        return self._sign(f"challenge|{challenge}|{pid}|{port}")
+
+    def ticket(self, job: str, owner: str, now: float) -> str:
+        """Lets whoever has it fetch one result for ten minutes: `<img>` and downloads cannot send a bearer."""
+        expires = int(now) + TICKET_SECONDS
+        return f"{expires}.{owner}.{self._sign(f'ticket|{job}|{owner}|{expires}')}"
+
+    def owner_by_ticket(self, ticket: str, job: str, now: float) -> str:
+        """Whose job a ticket is for.
+
+        Raises:
+            InvalidToken: forged, for another job, or expired.
+        """
+        expires, owner, signature = (*ticket.split(".", 2), "", "")[:3]
+        expected = self._sign(f"ticket|{job}|{owner}|{expires}")
+        if not hmac.compare_digest(signature.encode(), expected.encode()) or int(expires) < now:
+            raise InvalidToken("the ticket in this link is not valid any more; ask for the job again")
+        return owner
+
+    def _sign(self, text: str) -> str:
+        return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()
+
+
+def local_access(token_file: Path, secret_file: Path) -> LocalAccess:
+    """Read token and secret, made at the first start."""
+    return LocalAccess(_read_or_make(token_file), _read_or_make(secret_file).encode())
+
+
+def _read_or_make(path: Path) -> str:
+    """A random word in a file of mode 0600. Written whole under another name first: a kill leaves no empty file."""
+    if path.exists() and (word := path.read_text().strip()):
+        return word
+    word = secrets.token_urlsafe(32)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temp = path.with_suffix(".new")
+    temp.unlink(missing_ok=True)
+    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(word + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temp.replace(path)
+    return word

@@ -1,0 +1,94 @@
+"""Letting in and keeping out: Host, Origin, bearer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from daemon.api.parts import OWNER, PARTS, Parts
+from daemon.errors import AccessTokenRequired, OriginNotAllowed, WrongHost
+
+OPEN_PATHS: Final = frozenset({"/health", "/api/service-info"})
+OWN_WAY_PATHS: Final = frozenset({"/ws"})  # authenticates by its first message
+PREFLIGHT_SECONDS: Final = "600"
+ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Prefer, Range"
+EXPOSED_HEADERS: Final = "Location, Content-Disposition, Retry-After, ETag, Content-Range"
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what came by a rebound name or from a foreign page, then ask who it is."""
+    parts = request.app[PARTS]
+    _require_host(request, parts)
+    origin = _require_origin(request, parts)
+    if request.method == hdrs.METH_OPTIONS and origin and "Access-Control-Request-Method" in request.headers:
+        return web.Response(status=204, headers=_preflight(request, origin))
+    if request.path not in OPEN_PATHS and request.path not in OWN_WAY_PATHS:
+        request[OWNER] = _owner(request, parts)
+    return await handler(request)
+
+
+async def answer_cors(request: web.Request, response: web.StreamResponse) -> None:
+    """Let a listed page read the answer, an error too. Runs before every response is sent."""
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin and is_allowed_origin(request, origin, request.app[PARTS]):
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+        response.headers.add("Vary", "Origin")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+
+
+def _require_host(request: web.Request, parts: Parts) -> None:
+    """Against DNS rebinding: the name that the browser believes to talk to must be one of ours, on any port (ports are
+    forwarded, names are not).
+    """
+    host = request.headers.get(hdrs.HOST, "")
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    if name.casefold() not in parts.hosts:
+        raise WrongHost(f"this service does not answer to the name {host!r}")
+
+
+def _require_origin(request: web.Request, parts: Parts) -> str | None:
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is not None and not is_allowed_origin(request, origin, parts):
+        raise OriginNotAllowed(f"pages of {origin} may not use this service; PRO_ENGINE_ORIGINS lists those that may")
+    return origin
+
+
+def is_allowed_origin(request: web.Request, origin: str, parts: Parts) -> bool:
+    """Listed, or our own page. `null`, which sandboxed frames and local files send, is neither."""
+    return origin in parts.origins or origin == f"{request.scheme}://{request.host}"
+
+
+def _preflight(request: web.Request, origin: str) -> dict[str, str]:
+    headers = {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Methods": "GET, POST, DELETE",
+        "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+        "Access-Control-Max-Age": PREFLIGHT_SECONDS,
+        "Vary": "Origin",
+    }
+    if request.headers.get("Access-Control-Request-Private-Network") == "true":
+        headers["Access-Control-Allow-Private-Network"] = "true"
+    return headers
+
+
+def _owner(request: web.Request, parts: Parts) -> str:
+    ticket = request.query.get("ticket")
+    if ticket and request.method in {"GET", "HEAD"} and request.match_info.route.name == "result":
+        return parts.access.owner_by_ticket(ticket, request.match_info["id"], parts.clock())
+    return parts.access.owner_of(bearer(request))
+
+
+def bearer(request: web.Request) -> str:
+    """The token of the Authorization header.
+
+    Raises:
+        AccessTokenRequired: there is none.
+    """
+    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if scheme.casefold() != "bearer" or not token.strip():
+        raise AccessTokenRequired("send the access token as `Authorization: Bearer …`; `pro-engine token` shows it")
+    return token.strip()

@@ -1,0 +1,79 @@
+"""`GET /health`: how we are. Touches no GPU, disk or network: everything is known already."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any, Final
+
+import psutil
+from aiohttp import web
+
+from daemon.api.parts import PARTS, Parts
+from daemon.api.wire import timestamp
+from daemon.errors import BadRequest
+from daemon.executor.executor import ExecutorStatus
+
+MAX_CHALLENGE: Final = 128
+
+
+async def health(request: web.Request) -> web.Response:
+    """503 while no work is taken. `challenge` adds the answer by which local clients know that it is us."""
+    parts = request.app[PARTS]
+    devices = parts.executor.status()
+    status = _status(parts, devices)
+    sockname = request.transport.get_extra_info("sockname") if request.transport else None
+    port = sockname[1] if sockname else None
+    body: dict[str, Any] = {
+        "status": status,
+        "timestamp": timestamp(parts.clock()),
+        "port": port,
+        "pid": os.getpid(),
+        "services": _services(parts, devices),
+        "system": _system(parts),
+    }
+    if challenge := request.query.get("challenge"):
+        if len(challenge) > MAX_CHALLENGE:
+            raise BadRequest(f"challenge: longer than {MAX_CHALLENGE} characters")
+        body["proof"] = parts.access.prove(challenge, os.getpid(), port or 0)
+    return web.json_response(body, status=503 if status == "draining" else 200)
+
+
+def _status(parts: Parts, devices: ExecutorStatus) -> str:
+    if parts.submission.draining:
+        return "draining"
+    quarantined = any(item.quarantined for item in devices.rejected)
+    if not devices.devices:
+        return "degraded" if quarantined else "starting"
+    return "degraded" if quarantined else "healthy"
+
+
+def _services(parts: Parts, devices: ExecutorStatus) -> dict[str, dict[str, Any]]:
+    gpus = [device for device in devices.devices if device.kind != "cpu"]
+    rejected = [item.model_dump() for item in devices.rejected]
+    if gpus:
+        webgpu: dict[str, Any] = {"status": "ok", "devices": [gpu.name for gpu in gpus]}
+    else:
+        webgpu = {"status": "starting" if not devices.devices else "unavailable"}
+    names = [device.name for device in devices.devices]
+    return {
+        "webgpu": webgpu | ({"rejected": rejected} if rejected else {}),
+        "gpu_acceleration": {"status": "on" if any(gpu.kind != "software" for gpu in gpus) else "off"},
+        "codecs": {"status": "ok"},
+        "file_manager": {"status": "ok"},
+        "hardware_detector": {"status": "ok" if names else "starting", "devices": names, "starts": devices.starts},
+        "cache": {"status": "ok"},
+        "queue": {"status": "ok", "waiting": len(parts.queue), "running": parts.runner.running},
+        "supabase": {"status": "off", "reason": "local mode"},
+        "usage_stream": {"status": "off", "reason": "local mode"},
+    }
+
+
+def _system(parts: Parts) -> dict[str, Any]:
+    memory = psutil.virtual_memory()
+    return {
+        "memory": {"total": memory.total, "available": memory.available, "rss": psutil.Process().memory_info().rss},
+        "uptime": round(parts.clock() - parts.started_at, 3),
+        "platform": platform.platform(),
+        "python_version": platform.python_version(),
+    }

@@ -1,0 +1,88 @@
+"""`/api/jobs`: one's own jobs, their results, and stopping them."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from daemon.api.parts import OWNER, PARTS, Parts
+from daemon.api.process import until_over
+from daemon.api.wire import JobOut, job_out
+from daemon.errors import BadRequest, ResultExpired, ResultNotReady
+from daemon.jobs.job import Job, JobState
+
+MOST_ON_A_PAGE: Final = 200
+ON_A_PAGE: Final = 50
+CANCEL_SECONDS: Final = 2.0  # a running job is seen to stop within a tile; the answer waits this long for it
+CONTENT_TYPES: Final = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+ENDINGS: Final = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+
+
+def _out(parts: Parts, job: Job) -> JobOut:
+    return job_out(job, parts.hub.progress_of(job.id), parts.ticket(job))
+
+
+async def list_jobs(request: web.Request) -> web.Response:
+    """Newest first; `cursor` of one answer asks for the next page."""
+    parts = request.app[PARTS]
+    state, cursor = request.query.get("state"), request.query.get("cursor")
+    limit = request.query.get("limit", str(ON_A_PAGE))
+    if state is not None and state not in set(JobState):
+        raise BadRequest(f"state: {state!r} is none of {', '.join(JobState)}")
+    if not limit.isdecimal() or not 1 <= int(limit) <= MOST_ON_A_PAGE:
+        raise BadRequest(f"limit: must be 1 to {MOST_ON_A_PAGE}")
+    if cursor is not None and (not cursor.isdecimal() or len(cursor) > 18):  # noqa: PLR2004, what SQLite can hold
+        raise BadRequest("cursor: not one of ours")
+    before = int(cursor) if cursor else None
+    found = await parts.ledger.page(request[OWNER], JobState(state) if state else None, int(limit), before)
+    following = str(found[-1].number) if len(found) == int(limit) else None
+    jobs = [_out(parts, job).model_dump() for job in found]
+    return web.json_response({"jobs": jobs, "cursor": following})
+
+
+async def show_job(request: web.Request) -> web.Response:
+    parts = request.app[PARTS]
+    job = await parts.ledger.get(request.match_info["id"], request[OWNER])
+    return web.json_response(text=_out(parts, job).model_dump_json())
+
+
+async def cancel_job(request: web.Request) -> web.Response:
+    """Stop a job; one that is over stays as it is, so a second click does no harm."""
+    parts = request.app[PARTS]
+    job = await parts.ledger.get(request.match_info["id"], request[OWNER])
+    if not job.is_over:
+        await parts.runner.cancel(job)
+        job = await until_over(parts, job, CANCEL_SECONDS)
+    return web.json_response(text=_out(parts, job).model_dump_json(), status=200 if job.is_over else 202)
+
+
+async def send_result(request: web.Request) -> web.StreamResponse:
+    """The picture, by sendfile, with Range and ETag."""
+    parts = request.app[PARTS]
+    job = await parts.ledger.get(request.match_info["id"], request[OWNER])
+    if job.state is not JobState.DONE or job.result_path is None:
+        raise ResultNotReady(f"the job is {job.state}; only a job that is done has a result", state=job.state)
+    path = parts.files.path(job.result_path)
+    if not path.exists():
+        raise ResultExpired("the result was kept for its time and is gone; ask for it again")
+    headers = {
+        "Content-Type": CONTENT_TYPES[job.format],
+        "Content-Disposition": _disposition(job),
+        "Cache-Control": "private, no-cache",
+    }
+    response = web.FileResponse(path, headers=headers)
+    await response.prepare(request)  # sends it
+    if response.status in {200, 206}:
+        await parts.ledger.fetched(job)
+    return response
+
+
+def _disposition(job: Job) -> str:
+    """A name for the download, RFC 6266, in ASCII and in UTF-8."""
+    stem = PurePath(job.name).stem or "picture"
+    name = f"{stem}-{job.out_width}x{job.out_height}.{ENDINGS[job.format]}"
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.() ") else "_" for c in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,0 +1,52 @@
+"""What handlers may reach, by typed keys of the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from daemon.accounts.local import LocalAccess
+from daemon.executor.executor import Executor
+from daemon.jobs.events import EventHub
+from daemon.jobs.job import Job
+from daemon.jobs.ledger import Ledger
+from daemon.jobs.queue import JobQueue
+from daemon.jobs.runner import JobRunner
+from daemon.jobs.submission import Submission
+from daemon.store.files import Files
+
+
+@dataclass(frozen=True)
+class ApiLimits:
+    upload_bytes: int
+    source_pixels: int
+    output_pixels: int
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The daemon's parts, as the handlers see them."""
+
+    access: LocalAccess
+    files: Files
+    ledger: Ledger
+    hub: EventHub
+    queue: JobQueue
+    submission: Submission
+    runner: JobRunner
+    executor: Executor
+    limits: ApiLimits
+    origins: frozenset[str]
+    hosts: frozenset[str]
+    clock: Callable[[], float]
+    started_at: float
+    sockets: set[web.WebSocketResponse] = field(default_factory=set)  # open ones, to be closed when the daemon stops
+
+    def ticket(self, job: Job) -> str:
+        return self.access.ticket(job.id, job.owner, self.clock())
+
+
+PARTS: web.AppKey[Parts] = web.AppKey("parts", Parts)
+OWNER: web.RequestKey[str] = web.RequestKey("owner", str)

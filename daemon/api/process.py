@@ -1,0 +1,59 @@
+"""`POST /api/process`: a picture in."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Final
+
+from aiohttp import web
+
+from daemon.api.parts import OWNER, PARTS, Parts
+from daemon.api.upload import receive
+from daemon.api.wire import job_out, read_fields
+from daemon.errors import BadRequest
+from daemon.jobs.job import Job
+
+MOST_WAIT_SECONDS: Final = 60
+MAX_KEY: Final = 255
+WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
+
+
+async def submit(request: web.Request) -> web.Response:
+    """202 and the job, or 200 and the job where it is done already."""
+    parts = request.app[PARTS]
+    parts.submission.require_open()
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not 1 <= len(key) <= MAX_KEY:
+        raise BadRequest(f"Idempotency-Key must have 1 to {MAX_KEY} characters")
+    upload, fields = await receive(request, parts.files, parts.limits.upload_bytes)
+    try:
+        spec = read_fields(fields).spec()
+    except BaseException:
+        upload.path.unlink(missing_ok=True)
+        raise
+    job = await parts.submission.submit(upload, spec, request[OWNER], key)
+    if (seconds := _wait(request)) and not job.is_over:
+        job = await until_over(parts, job, seconds)
+    body = job_out(job, parts.hub.progress_of(job.id), parts.ticket(job))
+    headers = {"Location": f"/api/jobs/{job.id}"}
+    return web.json_response(text=body.model_dump_json(), status=200 if job.is_over else 202, headers=headers)
+
+
+def _wait(request: web.Request) -> int:
+    """Seconds that `Prefer: wait=N` (RFC 7240) asks to hold the answer."""
+    found = WAIT.search(request.headers.get("Prefer", ""))
+    return min(int(found[1]), MOST_WAIT_SECONDS) if found else 0
+
+
+async def until_over(parts: Parts, job: Job, seconds: float) -> Job:
+    """The job as it is when it ends, or after `seconds`."""
+    with parts.hub.subscription(job.owner) as subscriber:
+        subscriber.listen_to(frozenset({job.id}))
+        try:
+            async with asyncio.timeout(seconds):
+                while not (job := await parts.ledger.get(job.id, job.owner)).is_over:
+                    await subscriber.next()
+        except TimeoutError:
+            return await parts.ledger.get(job.id, job.owner)
+    return job

@@ -1,0 +1,137 @@
+"""An upload from the network to a temporary file, hashed as it streams."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from aiohttp import BodyPartReader, web
+
+from daemon.errors import BadRequest, DiskFull, UploadTooLarge
+from daemon.jobs.submission import Upload
+from daemon.store.files import Files
+
+CHUNK: Final = 1 << 18
+BATCH: Final = 1 << 20  # written and hashed in one go, off the loop
+MAX_FIELD: Final = 1000
+MAX_FIELDS: Final = 50
+MAX_NAME: Final = 200
+QUERY_CONTROLS: Final = frozenset({"name"})  # of a raw upload: what a multipart part says in its header
+
+
+async def receive(request: web.Request, files: Files, limit: int) -> tuple[Upload, dict[str, str]]:
+    """Take a picture and its fields, as multipart or raw with the fields in the query.
+
+    Raises:
+        BadRequest, UploadTooLarge, DiskFull: nothing is left behind.
+    """
+    temp = files.temp()
+    try:
+        if request.content_type == "multipart/form-data":
+            return await _multipart(request, temp, limit)
+        _require_size(request.content_length or 0, limit)
+        sha256 = await _store(request.content.iter_chunked(CHUNK), temp, limit)
+        fields = {name: value for name, value in request.query.items() if name not in QUERY_CONTROLS}
+        return Upload(temp, sha256, _clean_name(request.query.get("name"))), fields
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temp.unlink()
+        raise
+
+
+async def _multipart(request: web.Request, temp: Path, limit: int) -> tuple[Upload, dict[str, str]]:
+    fields: dict[str, str] = dict(request.query)
+    upload: Upload | None = None
+    try:
+        reader = await request.multipart()
+        while (part := await reader.next()) is not None:
+            if not isinstance(part, BodyPartReader) or part.name is None:
+                raise BadRequest("every part of the form needs a name")
+            if part.name == "image":
+                if upload is not None:
+                    raise BadRequest("one picture a request: `image` came twice")
+                sha256 = await _store(_chunks(part), temp, limit)
+                upload = Upload(temp, sha256, _clean_name(part.filename))
+            else:
+                fields[part.name] = await _field(part)
+                if len(fields) > MAX_FIELDS:
+                    raise BadRequest("the form has too many fields")
+    except (ValueError, AssertionError) as error:  # what aiohttp's reader raises over a malformed body
+        raise BadRequest(f"the form cannot be read: {error}") from error
+    if upload is None:
+        raise BadRequest("the form has no file named `image`")
+    return upload, fields
+
+
+async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while chunk := await part.read_chunk(CHUNK):
+        yield chunk
+
+
+async def _field(part: BodyPartReader) -> str:
+    value = bytearray()
+    async for chunk in _chunks(part):
+        value += chunk
+        if len(value) > MAX_FIELD:
+            raise BadRequest(f"{part.name}: longer than {MAX_FIELD} bytes")
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise BadRequest(f"{part.name}: not UTF-8") from None
+
+
+async def _store(chunks: AsyncIterator[bytes], path: Path, limit: int) -> str:
+    """Write chunks to `path` and return their SHA-256. Disk and hash work happens on a thread, a batch at a time."""
+    digest = hashlib.sha256()
+    size = 0
+    batch: list[bytes] = []
+    batched = 0
+    file = await asyncio.to_thread(_open, path)
+    try:
+        async for chunk in chunks:
+            size += len(chunk)
+            _require_size(size, limit)
+            batch.append(chunk)
+            batched += len(chunk)
+            if batched >= BATCH:
+                await asyncio.to_thread(_write, file, digest, batch)
+                batch, batched = [], 0
+        await asyncio.to_thread(_write, file, digest, batch)
+    finally:
+        file.close()
+    return digest.hexdigest()
+
+
+def _require_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise UploadTooLarge(f"the upload is larger than {limit >> 20} MiB")
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DiskFull(f"the upload could not be stored: {error.strerror or error}") from error
+
+
+def _open(path: Path) -> BinaryIO:
+    with _disk_errors():
+        return path.open("wb", buffering=0)
+
+
+def _write(file: BinaryIO, digest: hashlib._Hash, batch: list[bytes]) -> None:
+    with _disk_errors():
+        for chunk in batch:
+            file.write(chunk)
+            digest.update(chunk)
+
+
+def _clean_name(name: str | None) -> str:
+    """A file name to show and to name the download by; never a path."""
+    last = (name or "").replace("\\", "/").rpartition("/")[2]
+    return "".join(c for c in last if c.isprintable())[:MAX_NAME].strip(". ") or "picture"

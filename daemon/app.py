@@ -1,0 +1,140 @@
+"""Builds the daemon from its parts, and starts and stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from daemon.accounts.local import local_access
+from daemon.api.guard import answer_cors, guard
+from daemon.api.parts import PARTS, ApiLimits, Parts
+from daemon.api.problems import problems
+from daemon.api.routes import ROUTES
+from daemon.executor.intake import Intake
+from daemon.executor.local import LocalExecutor
+from daemon.executor.slot import WorkerOptions
+from daemon.jobs.events import EventHub
+from daemon.jobs.ledger import Ledger
+from daemon.jobs.queue import JobQueue
+from daemon.jobs.runner import JobRunner
+from daemon.jobs.submission import Limits, Submission
+from daemon.lifecycle import BACKLOG, Heartbeat, listening_sockets, watch_lifeline
+from daemon.settings import Settings
+from daemon.store.database import Database, open_database
+from daemon.store.files import Files
+from daemon.store.sweep import Sweep, SweepLimits
+
+SWEEP_SECONDS: Final = 60.0
+SETTLE_SECONDS: Final = 0.2  # accepted connections reach their handlers
+LINGER_SECONDS: Final = 0.5  # their answers say `Connection: close`
+LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+log = structlog.get_logger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
+    """The daemon's parts, started; stopped in the reverse order, jobs first."""
+    started_at = time.time()
+    database = await open_database(settings.folders.state / "store.db")
+    files = Files(settings.folders.cache)
+    await asyncio.to_thread(files.prepare)
+    hub, queue, intake = EventHub(), JobQueue(settings.max_queue), Intake()
+    ledger = Ledger(database, hub, time.time, settings.cache_ttl)
+    options = WorkerOptions(settings.folders.cache, settings.worker_memory)
+    executor = LocalExecutor(settings.devices, options)
+    limits = Limits(settings.max_source_pixels, settings.max_output_pixels, settings.cache_bytes)
+    submission = Submission(files, ledger, queue, intake, executor, limits, time.time)
+    runner = JobRunner(queue, ledger, hub, executor, files, time.time, settings.cache_ttl)
+    for job in await ledger.recover():
+        queue.put(job)
+    await executor.start()
+    tasks = [asyncio.create_task(runner.run()), asyncio.create_task(_sweep(database, files, settings, started_at))]
+    tasks.append(asyncio.create_task(intake.start()))
+    try:
+        yield Parts(
+            access=local_access(settings.folders.token, settings.folders.secret),
+            files=files,
+            ledger=ledger,
+            hub=hub,
+            queue=queue,
+            submission=submission,
+            runner=runner,
+            executor=executor,
+            limits=ApiLimits(settings.max_upload_bytes, settings.max_source_pixels, settings.max_output_pixels),
+            origins=frozenset(settings.origins),
+            hosts=LOOPBACK_NAMES | {settings.host.casefold()},
+            clock=time.time,
+            started_at=started_at,
+        )
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await runner.drain(settings.drain_seconds)
+        await executor.close()
+        await intake.close()
+        files.close()
+        await database.close()
+
+
+async def _sweep(database: Database, files: Files, settings: Settings, started_at: float) -> None:
+    sweep = Sweep(database, files, SweepLimits(settings.cache_bytes), time.time)
+    orphans_before: float | None = started_at
+    while True:
+        try:
+            await sweep.run(orphans_before)
+            orphans_before = None
+        except Exception:
+            log.exception("sweep_broke")  # a full disk, say: the next minute is another try
+        await asyncio.sleep(SWEEP_SECONDS)
+
+
+def build_app(parts: Parts) -> web.Application:
+    app = web.Application(middlewares=[problems, guard])
+    app[PARTS] = parts
+    app.add_routes(ROUTES)
+    app.on_response_prepare.append(answer_cors)
+    return app
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until a signal or the supervisor's end, then drain: nothing that was accepted goes unanswered."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if settings.lifeline_fd is not None:
+        watch_lifeline(settings.lifeline_fd, stop.set)
+    sockets = listening_sockets(settings.listen_fds, settings.host, settings.port)
+    async with running_parts(settings) as parts:
+        runner = web.AppRunner(build_app(parts), access_log=None, shutdown_timeout=settings.drain_seconds)
+        await runner.setup()
+        sites = [web.SockSite(runner, listener, backlog=BACKLOG) for listener in sockets]
+        for site in sites:
+            await site.start()
+        log.info("serving", address=sockets[0].getsockname()[:2])
+        beat = asyncio.create_task(Heartbeat(settings.heartbeat_fd).run()) if settings.heartbeat_fd else None
+        try:
+            await stop.wait()
+        finally:
+            log.info("draining")
+            parts.submission.draining = True
+            for listener in sockets:  # stop accepting before closing anything: aiohttp would drop what it accepted
+                loop.remove_reader(listener.fileno())
+            await asyncio.sleep(SETTLE_SECONDS)
+            for site in sites:
+                await site.stop()
+            for socket in list(parts.sockets):
+                await socket.close(code=1012, message=b"restarting")
+            await asyncio.sleep(LINGER_SECONDS)
+            await runner.cleanup()
+            if beat is not None:
+                beat.cancel()
+    log.info("stopped")

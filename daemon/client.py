@@ -1,0 +1,196 @@
+"""A client of a running service: found by its runtime file, known by its proof, spoken to over HTTP and WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, Self
+
+import aiohttp
+
+from daemon.errors import ProEngineError, ServiceUnreachable, from_code
+from daemon.settings import Folders
+
+FIND_SECONDS: Final = 2.0
+CHUNK: Final = 1 << 20
+RECONNECT_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+OVER: Final = frozenset({"done", "failed", "cancelled"})
+Seen = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a service of ours listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+def published_address(folders: Folders) -> Address | None:
+    """What the runtime file says, which a killed supervisor may have left behind."""
+    try:
+        found = json.loads(folders.runtime_file.read_text())
+        return Address(str(found["host"]), int(found["port"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+class Client:
+    """An open connection with a service. Use as an async context manager."""
+
+    def __init__(self, address: Address, token: str) -> None:
+        self.address = address
+        self._token = token
+        self._session: aiohttp.ClientSession
+
+    async def __aenter__(self) -> Self:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
+        self._session = aiohttp.ClientSession(self.address.url, headers=headers, timeout=timeout)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def health(self) -> dict[str, Any]:
+        async with self._session.get("/health") as response:
+            return dict(await response.json())
+
+    async def service_info(self) -> dict[str, Any]:
+        return await self._json(self._session.get("/api/service-info"))
+
+    async def submit(self, picture: Path | BinaryIO, name: str, fields: dict[str, str], key: str) -> dict[str, Any]:
+        """Hand in a picture. `key` makes it safe to hand in again when the answer was lost."""
+        file = picture.open("rb") if isinstance(picture, Path) else picture
+        try:
+            return await self._json(
+                self._session.post(
+                    "/api/process", params={**fields, "name": name}, data=file, headers={"Idempotency-Key": key}
+                )
+            )
+        finally:
+            file.close()
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        return await self._json(self._session.get(f"/api/jobs/{job_id}"))
+
+    async def cancel(self, job_id: str) -> dict[str, Any]:
+        return await self._json(self._session.delete(f"/api/jobs/{job_id}"))
+
+    async def download(self, job_id: str, target: BinaryIO) -> None:
+        """Write a result to `target`, a chunk at a time."""
+        async with self._session.get(f"/api/jobs/{job_id}/result") as response:
+            await _raise_problem(response)
+            async for chunk in response.content.iter_chunked(CHUNK):
+                await asyncio.to_thread(target.write, chunk)
+
+    async def follow(self, job_id: str, on_event: Seen) -> dict[str, Any]:
+        """Watch a job to its end, across restarts of the daemon; the job as it is then."""
+        since: int | None = None
+
+        def seen(event: dict[str, Any]) -> None:
+            nonlocal since
+            since = event.get("seq", since)
+            on_event(event)
+
+        tries = 0
+        while True:
+            try:
+                async with self._session.ws_connect("/ws", heartbeat=20.0) as socket:
+                    await socket.send_json({"type": "subscribe", "jobs": [job_id], "since": since})
+                    tries = 0
+                    if await _watch(socket, seen):
+                        return await self.job(job_id)
+            except (aiohttp.ClientError, ConnectionError) as error:
+                if tries >= 10 * len(RECONNECT_SECONDS):
+                    raise ServiceUnreachable(f"the service at {self.address.url} does not answer any more") from error
+            await asyncio.sleep(RECONNECT_SECONDS[min(tries, len(RECONNECT_SECONDS) - 1)])
+            tries += 1
+
+    async def _json(self, pending: Any) -> dict[str, Any]:
+        try:
+            async with pending as response:
+                await _raise_problem(response)
+                return dict(await response.json())
+        except aiohttp.ClientError as error:
+            raise ServiceUnreachable(f"the service at {self.address.url} does not answer: {error}") from error
+
+
+async def _watch(socket: aiohttp.ClientWebSocketResponse, seen: Seen) -> bool:
+    """Read events until the job is over; False where the connection ends before."""
+    async for message in socket:
+        if message.type is not aiohttp.WSMsgType.TEXT:
+            return False
+        event = json.loads(message.data)
+        seen(event)
+        if event.get("event") in OVER or any(job["state"] in OVER for job in event.get("jobs", [])):
+            return True
+    return False
+
+
+async def _raise_problem(response: aiohttp.ClientResponse) -> None:
+    if response.status < 400:  # noqa: PLR2004, what is below is no error
+        return
+    try:
+        problem = await response.json(content_type=None)
+        error = from_code(problem["code"], problem["message"])
+    except (ValueError, KeyError, TypeError):
+        error = ProEngineError(f"the service answered {response.status} {response.reason}")
+    raise error
+
+
+@asynccontextmanager
+async def connect(folders: Folders) -> AsyncIterator[Client]:
+    """A client of the service that is running.
+
+    Raises:
+        ServiceUnreachable: none is published, none answers, or what answers there is not ours.
+    """
+    address = published_address(folders)
+    if address is None:
+        raise ServiceUnreachable("no service is running; `pro-engine run` starts one")
+    async with Client(address, _read(folders.token)) as client:
+        await prove(client, _read(folders.secret))
+        yield client
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise ServiceUnreachable(f"{path} cannot be read: is the service another user's?") from error
+
+
+async def prove(client: Client, secret: str) -> None:
+    """Let the service prove that it has our secret, before any token is sent: another program may have its port.
+
+    Raises:
+        ServiceUnreachable: it did not answer in time, or could not.
+    """
+    challenge = secrets.token_hex(16)
+    address = client.address
+    try:
+        async with asyncio.timeout(FIND_SECONDS), aiohttp.ClientSession(address.url) as session:
+            async with session.get("/health", params={"challenge": challenge}) as response:
+                health = await response.json(content_type=None)
+            text = f"challenge|{challenge}|{health['pid']}|{address.port}"
+            expected = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+            proved = hmac.compare_digest(expected, str(health["proof"]))
+    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
+        raise ServiceUnreachable(f"nothing of ours answers at {address.url}") from error
+    if not proved:
+        raise ServiceUnreachable(f"what answers at {address.url} is not this service")

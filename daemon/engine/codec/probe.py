@@ -1,0 +1,99 @@
+"""What the head of a picture file says, and whether its tail is there: nothing is decoded."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+
+from daemon.engine.codec.decode import pillow_errors
+from daemon.engine.codec.formats import DECODERS, MODES
+from daemon.errors import BrokenImage, UnsupportedFormat
+from daemon.executor.messages import Header
+
+ORIENTATION: Final = 0x0112
+SIDEWAYS: Final = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
+PNG_BIT_DEPTH_AT: Final = 24
+EIGHT_BITS: Final = 8
+MARKER: Final = 0xFF
+START_OF_SCAN: Final = 0xDA
+END_OF_IMAGE: Final = b"\xff\xd9"
+
+
+def probe(path: Path) -> Header:
+    """Read a picture's header.
+
+    Raises:
+        BrokenImage: empty, damaged, or cut off.
+        UnsupportedFormat: no picture, or one that cannot be upscaled without losing something.
+    """
+    if path.stat().st_size == 0:
+        raise BrokenImage("the file is empty")
+    with pillow_errors(), Image.open(path, formats=DECODERS) as image:
+        # a JPEG with further pictures behind it (previews, gain maps) is known as MPO; the first is the picture
+        kind = "JPEG" if image.format == "MPO" else image.format or ""
+        _refuse_what_would_be_lost(image, path)
+        _require_tail(path, kind)
+        orientation = image.getexif().get(ORIENTATION, 1)
+        width, height = image.size
+        return Header.model_validate(
+            {
+                "format": kind,
+                "width": height if orientation in SIDEWAYS else width,
+                "height": width if orientation in SIDEWAYS else height,
+                "mode": image.mode,
+                "has_alpha": image.mode in {"LA", "PA", "RGBA"} or "transparency" in image.info,
+            }
+        )
+
+
+def _refuse_what_would_be_lost(image: Image.Image, path: Path) -> None:
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":
+        raise UnsupportedFormat(f"animated pictures cannot be upscaled yet; this one has {frames} frames")
+    if image.format == "PNG":
+        with path.open("rb") as file:
+            file.seek(PNG_BIT_DEPTH_AT)
+            depth = file.read(1)[0]
+        if depth > EIGHT_BITS:
+            raise UnsupportedFormat(f"a picture of {depth} bits a channel would lose depth: save it with 8 bits first")
+    if image.mode not in MODES:
+        raise UnsupportedFormat(f"pictures of mode {image.mode} cannot be upscaled without loss yet: save it as RGB")
+
+
+def _require_tail(path: Path, kind: str) -> None:
+    """Refuse a file that ends too early, which a header alone does not tell."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        whole = {"PNG": _png_is_whole, "JPEG": _jpeg_is_whole, "WEBP": _webp_is_whole}[kind](view)
+    if not whole:
+        raise BrokenImage("the picture is cut off before its end")
+
+
+def _png_is_whole(view: mmap.mmap) -> bool:
+    at = 8  # after the signature, chunks: length, name, content, checksum
+    while at + 12 <= len(view):
+        if view[at + 4 : at + 8] == b"IEND":
+            return True
+        at += 12 + int.from_bytes(view[at : at + 4])
+    return False
+
+
+def _jpeg_is_whole(view: mmap.mmap) -> bool:
+    # Segments up to the first scan, thumbnails and all; then an end marker anywhere, since cameras append further
+    # pictures and videos behind it. Inside a scan the marker cannot occur.
+    at = 2
+    while at + 4 <= len(view):
+        marker = view[at + 1]
+        if view[at] != MARKER or marker == MARKER:
+            at += 1
+        elif marker == START_OF_SCAN:
+            return view.find(END_OF_IMAGE, at) >= 0
+        else:
+            at += 2 + int.from_bytes(view[at + 2 : at + 4])
+    return False
+
+
+def _webp_is_whole(view: mmap.mmap) -> bool:
+    return len(view) >= 8 + int.from_bytes(view[4:8], "little")

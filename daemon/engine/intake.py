@@ -1,0 +1,55 @@
+"""The intake's entry: `python -m daemon.engine.intake --channel FD`. Reads headers of what was uploaded, no device,
+under tight limits, because input is hostile and decoders have bugs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import resource
+from pathlib import Path
+from typing import Final
+
+from daemon.engine.channel import Channel, own_output
+from daemon.engine.codec.probe import probe
+from daemon.errors import BrokenImage, ProEngineError
+from daemon.executor.messages import Fault, Message, Probe, Probed
+
+MEMORY_LIMIT: Final = 1 << 30  # address space: the libraries map about 300 MiB
+OPEN_FILES: Final = 64
+
+
+def limit_self() -> None:
+    """Bound what a decoder bug can reach. macOS refuses some limits; the daemon's deadline holds there too."""
+    for what, most in (
+        (resource.RLIMIT_AS, MEMORY_LIMIT),
+        (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_FSIZE, 0),
+    ):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(what, (most, most))
+
+
+def answer(message: Probe) -> Message:
+    try:
+        return Probed(header=probe(Path(message.source.path)))
+    except ProEngineError as error:
+        return Probed(fault=Fault.of(error))
+    except MemoryError:
+        return Probed(fault=Fault(code=BrokenImage.code, message="the header asks for more memory than is sane"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="pro-engine intake")
+    parser.add_argument("--channel", type=int, required=True)
+    options = parser.parse_args()
+    own_output()
+    limit_self()
+    channel = Channel(options.channel)
+    for message in channel.receive():
+        if isinstance(message, Probe):
+            channel.send(answer(message))
+
+
+if __name__ == "__main__":
+    main()

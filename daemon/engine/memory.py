@@ -1,0 +1,46 @@
+"""A watch on a worker's resident size. It stands in for RLIMIT_AS, which breaks GPU drivers: they map far more than
+they use.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import psutil
+
+PERIOD_SECONDS: Final = 0.25
+EXIT_CODE: Final = 71  # EX_OSERR: the executor tells the client `out_of_memory`
+
+
+class MemoryWatch(threading.Thread):
+    """Ends this process when it grows over `limit` bytes, before the machine starts to swap or kills another."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(name="memory-watch", daemon=True)
+        self._limit = limit
+        self._working = threading.Event()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Look only while a job runs: an idle worker has no wake-ups."""
+        self._working.set()
+        try:
+            yield
+        finally:
+            self._working.clear()
+
+    def run(self) -> None:
+        own = psutil.Process()
+        pause = threading.Event()
+        while self._working.wait():
+            resident = own.memory_info().rss
+            if resident > self._limit:
+                sys.stderr.write(f"worker: {resident >> 20} MiB is over the limit of {self._limit >> 20} MiB\n")
+                sys.stderr.flush()
+                os._exit(EXIT_CODE)
+            pause.wait(PERIOD_SECONDS)

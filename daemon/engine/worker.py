@@ -1,0 +1,125 @@
+"""A worker's entry: `python -m daemon.engine.worker --channel FD`. Owns one device, does one job at a time.
+
+Disposable: it may be killed at any moment, and whatever a driver or a decoder does to it costs one attempt at one job.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import queue
+import threading
+from pathlib import Path
+
+from daemon.engine.channel import Channel, own_output
+from daemon.engine.choose import CPU, Choice, choose, facts
+from daemon.engine.memory import MemoryWatch
+from daemon.engine.upscale import Stage, upscale
+from daemon.errors import Cancelled, DeviceFailed, ProEngineError
+from daemon.executor.messages import Cancel, Done, Failed, Fault, Opened, Progress, Ready, Run
+
+
+class Worker:
+    """The one job at a time, and the device that does it."""
+
+    def __init__(self, channel: Channel, wish: str, avoid: dict[str, str], cache: Path, memory: MemoryWatch) -> None:
+        self._channel = channel
+        self._memory = memory
+        self._wish = wish
+        self._avoid = avoid
+        self._cache = cache
+        self._jobs: queue.SimpleQueue[Run] = queue.SimpleQueue()
+        self._cancelled: set[str] = set()
+        self._choice: Choice
+
+    def listen(self) -> None:
+        """Take messages in a thread of its own, so that a cancel is seen while the device works."""
+        for message in self._channel.receive():
+            if isinstance(message, Run):
+                self._jobs.put(message)
+            elif isinstance(message, Cancel):
+                self._cancelled.add(message.job)
+        os._exit(0)  # the daemon is gone; a driver that hangs must not keep us
+
+    def work(self) -> None:
+        self._open()
+        self._channel.send(Ready())
+        while True:
+            run = self._jobs.get()
+            with self._memory.watching():
+                self._run(run)
+
+    def _open(self) -> None:
+        self._choice = choose(self._wish, self._avoid, self._cache)
+        self._announce()
+
+    def _announce(self) -> None:
+        choice = self._choice
+        self._channel.send(Opened(device=facts(choice.upscaler.device), rejected=choice.rejected, others=choice.others))
+
+    def _run(self, run: Run) -> None:
+        def on_progress(fraction: float, stage: Stage) -> None:
+            if run.job in self._cancelled:
+                raise Cancelled("the job was cancelled")
+            self._channel.send(Progress(job=run.job, fraction=fraction, stage=stage))
+
+        sink = Path(run.sink.path)
+        try:
+            outcome = upscale(
+                Path(run.source.path), sink, run.work, lambda: self._choice.upscaler, on_progress, self._failover
+            )
+        except ProEngineError as error:
+            sink.unlink(missing_ok=True)
+            self._channel.send(Failed(job=run.job, fault=Fault.of(error)))
+        except MemoryError:
+            sink.unlink(missing_ok=True)
+            fault = Fault(code="out_of_memory", message="this machine has not enough memory for this job")
+            self._channel.send(Failed(job=run.job, fault=fault))
+        else:
+            self._channel.send(
+                Done(
+                    job=run.job,
+                    device=facts(self._choice.upscaler.device),
+                    stages=outcome.stages,
+                    width=run.work.width,
+                    height=run.work.height,
+                    size=outcome.written.size,
+                    sha256=outcome.written.sha256,
+                )
+            )
+        finally:
+            self._cancelled.discard(run.job)
+
+    def _failover(self, error: DeviceFailed) -> None:
+        """Quarantine the device in use and open the next. The CPU is the last: when it fails, the job does."""
+        failed = self._choice.upscaler
+        if failed.device.device_class == CPU:
+            raise error
+        failed.close()
+        self._avoid[failed.device.name] = f"failed during a job: {error}"
+        self._open()
+
+
+def parse_avoid(entries: list[str]) -> dict[str, str]:
+    """`name=reason` arguments as a mapping."""
+    return dict(entry.split("=", 1) for entry in entries)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="pro-engine worker")
+    parser.add_argument("--channel", type=int, required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--avoid", action="append", default=[], metavar="NAME=REASON")
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--memory-limit", type=int, required=True, metavar="BYTES")
+    options = parser.parse_args()
+    own_output()
+    memory = MemoryWatch(options.memory_limit)
+    worker = Worker(Channel(options.channel), options.device, parse_avoid(options.avoid), options.cache, memory)
+    threading.Thread(target=worker.listen, name="listen", daemon=True).start()
+    memory.start()
+    worker.work()
+
+
+if __name__ == "__main__":
+    main()

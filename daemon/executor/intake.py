@@ -1,0 +1,67 @@
+"""The intake as the daemon sees it: one small child that reads headers, replaced when it dies or dawdles."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from daemon.errors import BrokenImage
+from daemon.executor.child import Child
+from daemon.executor.messages import FileRef, Header, Probe, Probed
+
+DEADLINE_SECONDS: Final = 5.0
+log = structlog.get_logger(__name__)
+
+
+class Intake:
+    """Asks the child about one file at a time."""
+
+    def __init__(self, deadline: float = DEADLINE_SECONDS) -> None:
+        self._deadline = deadline
+        self._child: Child | None = None
+        self._turn = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Start the child ahead of the first upload."""
+        async with self._turn:
+            await self._ready_child()
+
+    async def probe(self, path: Path) -> Header:
+        """The header of the picture at `path`.
+
+        Raises:
+            BrokenImage, UnsupportedFormat: as the child found it; BrokenImage also where the child died of it.
+        """
+        async with self._turn:
+            child = await self._ready_child()
+            child.send(Probe(source=FileRef(path=str(path))))
+            try:
+                async with asyncio.timeout(self._deadline):
+                    answer = await anext(child.receive(), None)
+            except (TimeoutError, ValueError):
+                answer = None
+            if not isinstance(answer, Probed):
+                await self._drop(child)
+                raise BrokenImage("the picture's header cannot be read")
+        if answer.fault is not None:
+            raise answer.fault.error()
+        assert answer.header is not None
+        return answer.header
+
+    async def close(self) -> None:
+        async with self._turn:
+            if self._child is not None:
+                await self._drop(self._child)
+
+    async def _ready_child(self) -> Child:
+        if self._child is None or self._child.exit_code is not None:
+            self._child = await Child.spawn("daemon.engine.intake")
+        return self._child
+
+    async def _drop(self, child: Child) -> None:
+        self._child = None
+        await child.close()
+        log.info("intake_ended", exit_code=child.exit_code)

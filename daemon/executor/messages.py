@@ -1,0 +1,168 @@
+"""What the daemon and its children say to each other: JSON, one message a line.
+
+A leaf module: the children's entries in `engine/` import it, and nothing else of the executor. A message names a
+source and a sink, and nothing else of this machine.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from daemon.errors import ProEngineError, from_code
+
+OutputFormat = Literal["png", "jpeg", "webp"]
+Metadata = Literal["all", "safe", "none"]
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileRef(Message):
+    """A source or a sink that is a file of this machine."""
+
+    path: str
+
+
+class Work(Message):
+    """What a worker is to make of a picture, every choice already resolved."""
+
+    width: int = Field(ge=1)
+    height: int = Field(ge=1)
+    model: Literal["lanczos"] = "lanczos"
+    format: OutputFormat = "png"
+    quality: int = Field(default=92, ge=1, le=100)
+    keep_metadata: Metadata = "all"
+
+
+class Stages(Message):
+    """Milliseconds spent in each stage of a job."""
+
+    decode_ms: float
+    upscale_ms: float
+    encode_ms: float
+
+
+class DeviceFacts(Message):
+    name: str
+    kind: str
+    backend: str
+    memory_bytes: int | None = None
+    device_class: str
+
+
+class Rejection(Message):
+    """A device that was not chosen, or no longer is, and why."""
+
+    name: str
+    reason: str
+    quarantined: bool = False
+
+
+class Header(Message):
+    """What the head of a picture file says, its orientation already applied to width and height."""
+
+    format: Literal["PNG", "JPEG", "WEBP"]
+    width: int
+    height: int
+    mode: str
+    has_alpha: bool
+
+
+class Fault(Message):
+    """An error on its way to another process."""
+
+    code: str
+    message: str
+
+    @classmethod
+    def of(cls, error: ProEngineError) -> Fault:
+        return cls(code=error.code, message=error.message)
+
+    def error(self) -> ProEngineError:
+        return from_code(self.code, self.message)
+
+
+# daemon → worker
+class Run(Message):
+    op: Literal["run"] = "run"
+    job: str
+    source: FileRef
+    sink: FileRef
+    work: Work
+
+
+class Cancel(Message):
+    op: Literal["cancel"] = "cancel"
+    job: str
+
+
+# worker → daemon
+class Opened(Message):
+    """A device was opened and has proved itself; sent again when a worker had to change it."""
+
+    op: Literal["opened"] = "opened"
+    device: DeviceFacts
+    rejected: list[Rejection] = []
+    others: list[str] = []  # further hardware that `auto` would trust with a worker of its own
+
+
+class Ready(Message):
+    op: Literal["ready"] = "ready"
+
+
+class Progress(Message):
+    op: Literal["progress"] = "progress"
+    job: str
+    fraction: float
+    stage: Literal["decode", "upscale", "encode"]
+
+
+class Done(Message):
+    op: Literal["done"] = "done"
+    job: str
+    device: DeviceFacts
+    stages: Stages
+    width: int
+    height: int
+    size: int  # bytes of the file
+    sha256: str
+
+
+class Failed(Message):
+    op: Literal["failed"] = "failed"
+    job: str
+    fault: Fault
+
+
+# daemon → intake, intake → daemon
+class Probe(Message):
+    op: Literal["probe"] = "probe"
+    source: FileRef
+
+
+class Probed(Message):
+    op: Literal["probed"] = "probed"
+    header: Header | None = None
+    fault: Fault | None = None
+
+
+AnyMessage = Annotated[
+    Run | Cancel | Opened | Ready | Progress | Done | Failed | Probe | Probed, Field(discriminator="op")
+]
+_ADAPTER: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
+MAX_LINE = 1 << 20
+
+
+def to_line(message: Message) -> bytes:
+    return message.model_dump_json().encode() + b"\n"
+
+
+def from_line(line: bytes) -> AnyMessage:
+    """Raises ValueError where a line is no message of ours."""
+    try:
+        return _ADAPTER.validate_json(line)
+    except ValidationError as error:
+        raise ValueError(f"not a message: {line[:200]!r}") from error

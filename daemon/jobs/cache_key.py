@@ -1,0 +1,42 @@
+"""Under which name a result may serve again: picture, requested recipe, engine, device class."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from importlib.metadata import version
+from importlib.resources.abc import Traversable
+
+from daemon.jobs.job import JobSpec
+
+# what the engine computes with or writes files with: another version may give other bytes
+LIBRARIES = ("pillow", "numpy", "numba", "wgpu")
+
+
+@cache
+def engine_digest() -> str:
+    """A digest of the engine's code, shaders and libraries, read as files: the daemon imports none of them."""
+    digest = hashlib.sha256()
+    for package in ("daemon.engine", "shaders"):
+        for name, content in sorted(_files(resources.files(package), "")):
+            digest.update(name.encode() + b"\0" + content + b"\0")
+    for library in LIBRARIES:
+        digest.update(f"{library} {version(library)}\n".encode())
+    return digest.hexdigest()
+
+
+def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _files(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith((".py", ".wgsl")):
+            yield prefix + entry.name, entry.read_bytes()
+
+
+def cache_key(image_hash: str, spec: JobSpec, device_class: str) -> str:
+    """The name of one result. `spec` counts as it was asked, `auto` included."""
+    parts = [image_hash, json.dumps(spec.recipe(), sort_keys=True), engine_digest(), device_class]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,227 @@
+"""The one place where a job changes state: each move is one transaction that writes the row, the event and whatever
+belongs to it, and only then is anybody told.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from daemon.errors import IdempotencyConflict, NotFound, ProEngineError
+from daemon.executor.messages import Done
+from daemon.jobs.events import EventHub
+from daemon.jobs.job import TERMINAL, Job, JobState
+from daemon.store import cache, jobs
+from daemon.store.cache import CacheEntry
+from daemon.store.database import Database
+from daemon.store.files import UPLOADS
+from daemon.store.jobs import JobEvent
+from daemon.store.sweep import PIN_SECONDS
+
+MOST_ATTEMPTS: Final = 3  # workers that may die of a job
+MOST_DEATHS: Final = 10  # daemons that may die while it runs
+
+EVENT_NAMES: Final = {JobState.RUNNING: "started"}  # elsewhere an event is named for the state it leads to
+
+Moved = TypeVar("Moved", Job, Job | None)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who asks, and by what name the same request may be asked again."""
+
+    owner: str
+    idempotency_key: str | None
+    fingerprint: str
+
+
+def upload_path(image_hash: str) -> str:
+    return f"{UPLOADS}/{image_hash}"
+
+
+class Ledger:
+    def __init__(self, database: Database, hub: EventHub, clock: Callable[[], float], cache_ttl: float) -> None:
+        self._database = database
+        self._hub = hub
+        self._clock = clock
+        self._cache_ttl = cache_ttl
+
+    async def _move(self, change: Callable[[sqlite3.Connection], tuple[Moved, JobEvent | None]]) -> Moved:
+        job, event = await self._database.transact(change)
+        if event is not None:
+            self._hub.publish(event)
+        return job
+
+    async def admit(self, job: Job, request: Request, entry: CacheEntry | None = None) -> tuple[Job, bool]:
+        """Commit a new job, `queued` or, where `entry` answers it, `done`; False where its key was known already.
+
+        Raises:
+            IdempotencyConflict: the key stands for another request.
+        """
+
+        def change(c: sqlite3.Connection) -> tuple[Job, JobEvent | None]:
+            if (known := self._known(c, request)) is not None:
+                return known, None
+            admitted = jobs.insert(c, job, request.idempotency_key, request.fingerprint)
+            if entry is None:
+                cache.keep_upload(c, upload_path(job.image_hash))
+            else:
+                cache.touch(c, entry.key, job.created_at, job.created_at + self._cache_ttl)
+            return admitted, jobs.add_event(c, admitted, admitted.state, _detail(admitted), job.created_at)
+
+        admitted = await self._move(change)
+        return admitted, admitted.id == job.id
+
+    def _known(self, connection: sqlite3.Connection, request: Request) -> Job | None:
+        if request.idempotency_key is None:
+            return None
+        known = jobs.by_idempotency_key(connection, request.owner, request.idempotency_key)
+        if known is None:
+            return None
+        if known[1] != request.fingerprint:
+            raise IdempotencyConflict("this Idempotency-Key was used for another request")
+        return known[0]
+
+    async def known(self, request: Request) -> Job | None:
+        """As `admit` checks it, before any work is done."""
+        return await self._database.read(lambda c: self._known(c, request))
+
+    async def find_result(self, keys: list[str]) -> CacheEntry | None:
+        """A result that may serve again, of the first of `keys` that has one."""
+
+        def query(c: sqlite3.Connection) -> CacheEntry | None:
+            return next((entry for key in keys if (entry := cache.find(c, key, self._clock()))), None)
+
+        return await self._database.read(query)
+
+    async def pinned_bytes(self) -> int:
+        """Bytes of results that nobody has fetched and that may not go yet."""
+        since = self._clock() - PIN_SECONDS
+        return await self._database.read(lambda c: cache.pinned_bytes(c, since))
+
+    async def start(self, job_id: str) -> Job | None:
+        """From `queued` to `running`; None where it is not queued any more."""
+        return await self._when(job_id, JobState.QUEUED, JobState.RUNNING, {"started_at": self._clock()})
+
+    async def finish(self, job_id: str, done: Done, entry: CacheEntry) -> Job | None:
+        """From `running` to `done`, the cache entry in the same transaction."""
+        values = {"device": done.device.name, "stages": done.stages.model_dump(), "cached": False}
+        return await self._when(job_id, JobState.RUNNING, JobState.DONE, values, entry)
+
+    async def hit(self, job_id: str, entry: CacheEntry) -> Job | None:
+        """From `queued` to `done` by a result that is there already."""
+        values = {"device": entry.device, "started_at": self._clock(), "cached": True}
+        return await self._when(job_id, JobState.QUEUED, JobState.DONE, values, entry)
+
+    async def fail(self, job_id: str, error: ProEngineError) -> Job | None:
+        values = {"error_code": error.code, "error_message": error.message}
+        return await self._when(job_id, JobState.RUNNING, JobState.FAILED, values)
+
+    async def requeue(self, job_id: str, attempts: int) -> Job | None:
+        """From `running` back to `queued`, to be done again."""
+        return await self._when(job_id, JobState.RUNNING, JobState.QUEUED, {"attempts": attempts})
+
+    async def cancelled(self, job_id: str, since: JobState) -> Job | None:
+        """To `cancelled`, from the state in which it was seen."""
+        return await self._when(job_id, since, JobState.CANCELLED, {})
+
+    async def _when(
+        self, job_id: str, since: JobState, to: JobState, values: dict[str, Any], entry: CacheEntry | None = None
+    ) -> Job | None:
+        """Move a job that is still in `since` to `to`: whoever is late changes nothing, and gets None."""
+        now = self._clock()
+
+        def change(c: sqlite3.Connection) -> tuple[Job | None, JobEvent | None]:
+            job = jobs.get(c, job_id)
+            if job is None or job.state is not since:
+                return None, None
+            job = jobs.update(c, job_id, state=to, **values)
+            if to in TERMINAL:
+                job = jobs.update(c, job_id, finished_at=now)
+                cache.release_upload(c, upload_path(job.image_hash), job.image_hash, now)
+            if entry is not None:
+                job = self._keep_result(c, job, entry, now)
+            return job, jobs.add_event(c, job, EVENT_NAMES.get(to, to), _detail(job), now)
+
+        return await self._move(change)
+
+    def _keep_result(self, connection: sqlite3.Connection, job: Job, entry: CacheEntry, now: float) -> Job:
+        if job.cached:
+            cache.touch(connection, entry.key, now, now + self._cache_ttl)
+        else:
+            cache.put(connection, entry)
+        return jobs.update(connection, job.id, result_path=entry.processed_path, result_bytes=entry.bytes)
+
+    async def fetched(self, job: Job) -> None:
+        """Note that a result was fetched: it is pinned no longer."""
+        if job.fetched_at is None:
+            await self._database.transact(lambda c: jobs.update(c, job.id, fetched_at=self._clock()))
+
+    async def get(self, job_id: str, owner: str) -> Job:
+        """An owner's job.
+
+        Raises:
+            NotFound: there is none, or it is somebody else's, which looks the same.
+        """
+        job = await self._database.read(lambda c: jobs.get(c, job_id))
+        if job is None or job.owner != owner:
+            raise NotFound("there is no such job")
+        return job
+
+    async def page(self, owner: str, state: JobState | None, limit: int, before: int | None) -> list[Job]:
+        return await self._database.read(lambda c: jobs.page(c, owner, state, limit, before))
+
+    async def events_since(self, owner: str, seq: int) -> tuple[list[JobEvent] | None, int]:
+        """Events after `seq` and the newest number; None where `seq` is older than what is kept, or from elsewhere."""
+
+        def query(c: sqlite3.Connection) -> tuple[list[JobEvent] | None, int]:
+            oldest, newest = jobs.event_span(c)
+            return (jobs.events_since(c, owner, seq) if oldest <= seq <= newest else None), newest
+
+        return await self._database.read(query)
+
+    async def recover(self) -> list[Job]:
+        """At start: what ran when the last daemon died runs again; the jobs to be queued, oldest first."""
+
+        def change(c: sqlite3.Connection) -> list[Job]:
+            for job in jobs.in_state(c, JobState.RUNNING):
+                deaths = job.deaths + 1
+                if deaths < MOST_DEATHS:
+                    job = jobs.update(c, job.id, state=JobState.QUEUED, deaths=deaths)  # noqa: PLW2901, its next row
+                else:
+                    message = f"the service died {deaths} times while this job ran"
+                    values = {"error_code": "worker_crashed", "error_message": message, "finished_at": self._clock()}
+                    job = jobs.update(c, job.id, state=JobState.FAILED, deaths=deaths, **values)  # noqa: PLW2901
+                    cache.release_upload(c, upload_path(job.image_hash), job.image_hash, self._clock())
+                jobs.add_event(c, job, job.state, _detail(job), self._clock())
+            return jobs.in_state(c, JobState.QUEUED)
+
+        return await self._database.transact(change)
+
+
+def _detail(job: Job) -> dict[str, Any]:
+    """What an event tells beside its name."""
+    detail: dict[str, Any] = {"state": job.state}
+    if job.attempts or job.deaths:
+        detail |= {"attempts": job.attempts, "restarts": job.deaths}
+    if job.state is JobState.DONE:
+        detail |= {"cached": job.cached, "device": job.device, "bytes": job.result_bytes, "stages": job.stages}
+    if job.state is JobState.FAILED:
+        detail |= {"code": job.error_code, "message": job.error_message}
+    return detail
+
+
+def from_entry(job: Job, entry: CacheEntry, now: float) -> Job:
+    """A new job that a cached result answers at once."""
+    return replace(
+        job,
+        state=JobState.DONE,
+        cached=True,
+        device=entry.device,
+        started_at=now,
+        finished_at=now,
+        result_path=entry.processed_path,
+        result_bytes=entry.bytes,
+    )

@@ -1,0 +1,205 @@
+"""One job, start to finish: take a worker, take a job, let it be done, commit what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from daemon.errors import Cancelled, DiskFull, ProEngineError, WorkerCrashed
+from daemon.executor.executor import Assignment, Executor, Lease
+from daemon.executor.messages import Done, FileRef, Work
+from daemon.jobs.cache_key import cache_key
+from daemon.jobs.events import EventHub
+from daemon.jobs.job import Job, JobState
+from daemon.jobs.ledger import MOST_ATTEMPTS, Ledger, upload_path
+from daemon.jobs.queue import JobQueue
+from daemon.store.cache import CacheEntry
+from daemon.store.files import RESULTS, Files
+
+Result = TypeVar("Result")
+DISK_RETRY_SECONDS: Final = 5.0
+log = structlog.get_logger(__name__)
+
+
+class JobRunner:
+    """Feeds the executor from the queue."""
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        ledger: Ledger,
+        hub: EventHub,
+        executor: Executor,
+        files: Files,
+        clock: Callable[[], float],
+        cache_ttl: float,
+    ) -> None:
+        self._queue = queue
+        self._ledger = ledger
+        self._hub = hub
+        self._executor = executor
+        self._files = files
+        self._clock = clock
+        self._cache_ttl = cache_ttl
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._in_flight: dict[str, asyncio.Event] = {}  # by picture and recipe: the same work is done once
+        self._cancelling: set[str] = set()
+
+    @property
+    def running(self) -> int:
+        return len(self._tasks)
+
+    async def run(self) -> None:
+        """Hand job after job to worker after worker, until cancelled."""
+        while True:
+            lease = await self._executor.lease()
+            try:
+                job = await self._queue.get()
+            except BaseException:
+                lease.release()
+                raise
+            self._spawn(self._do(lease, job))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self, grace: float) -> None:
+        """Let running jobs finish for `grace` seconds; what is not done by then is queued again, as it was."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace)
+        left = list(self._tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def cancel(self, job: Job) -> None:
+        """Stop a job, wherever it is; one that is over stays as it is."""
+        self._queue.remove(job.id)
+        if await self._ledger.cancelled(job.id, JobState.QUEUED) is None and not job.is_over:
+            self._cancelling.add(job.id)
+            self._executor.cancel(job.id)
+
+    async def _do(self, lease: Lease, job: Job) -> None:
+        with structlog.contextvars.bound_contextvars(job=job.id):
+            flight = json.dumps([job.image_hash, job.spec.recipe()])
+            if (ahead := self._in_flight.get(flight)) is not None:
+                lease.release()
+                self._spawn(self._follow(ahead, job))
+                return
+            self._in_flight[flight] = asyncio.Event()
+            try:
+                await self._answer(lease, job)
+            finally:
+                lease.release()
+                self._in_flight.pop(flight).set()
+                self._cancelling.discard(job.id)
+
+    async def _follow(self, ahead: asyncio.Event, job: Job) -> None:
+        await ahead.wait()
+        self._queue.put(job, first=True)  # by now the cache most likely has it
+
+    async def _answer(self, lease: Lease, job: Job) -> None:
+        kind = lease.device_class()
+        keys = [cache_key(job.image_hash, job.spec, kind)] if kind else []
+        entry = await self._ledger.find_result(keys)
+        if entry is not None and self._files.path(entry.processed_path).exists():
+            await self._settle(lambda: self._ledger.hit(job.id, entry))
+            log.info("job_done", cached=True)
+            return
+        started = await self._settle(lambda: self._ledger.start(job.id))
+        if started is not None:
+            await self._attempt(lease, started)
+
+    async def _attempt(self, lease: Lease, job: Job) -> None:
+        sink = self._files.temp()
+        work = Work(
+            width=job.out_width,
+            height=job.out_height,
+            format=job.format,
+            quality=job.spec.quality,
+            keep_metadata=job.spec.keep_metadata,
+        )
+        source = FileRef(path=str(self._files.path(upload_path(job.image_hash))))
+        assignment = Assignment(job.id, source, FileRef(path=str(sink)), work)
+        try:
+            done = await lease.run(assignment, lambda fraction: self._on_progress(job, fraction))
+            await self._finish(job, done, assignment)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._ledger.requeue(job.id, job.attempts))
+            raise
+        except Cancelled:
+            await self._settle(lambda: self._ledger.cancelled(job.id, JobState.RUNNING))
+            log.info("job_cancelled")
+        except WorkerCrashed as error:
+            await self._crashed(job, error)
+        except ProEngineError as error:
+            await self._failed(job, error)
+        except Exception:
+            error_id = secrets.token_hex(4)
+            log.exception("job_broke", error_id=error_id)
+            await self._failed(job, ProEngineError(f"something went wrong here; the log has it as {error_id}"))
+        finally:
+            with contextlib.suppress(OSError):
+                sink.unlink()
+
+    def _on_progress(self, job: Job, fraction: float) -> None:
+        if job.id in self._cancelling:
+            self._executor.cancel(job.id)  # again: the first may have come before the worker had the job
+        self._hub.progress(job.id, job.owner, fraction)
+
+    async def _finish(self, job: Job, done: Done, assignment: Assignment) -> None:
+        now = self._clock()
+        relative = f"{RESULTS}/{done.sha256}.{job.format}"
+        entry = CacheEntry(
+            key=cache_key(job.image_hash, job.spec, done.device.device_class),
+            session_id=job.owner,
+            image_hash=job.image_hash,
+            recipe=json.dumps(job.spec.recipe(), sort_keys=True),
+            processed_path=relative,
+            bytes=done.size,
+            width=job.width,
+            height=job.height,
+            out_width=done.width,
+            out_height=done.height,
+            format=job.format,
+            device=done.device.name,
+            created_at=now,
+            expires_at=now + self._cache_ttl,
+            last_used_at=now,
+        )
+        with self._files.holding(relative):
+            await asyncio.to_thread(self._files.keep, Path(assignment.sink.path), relative, synced=True)
+            await self._settle(lambda: self._ledger.finish(job.id, done, entry))
+        log.info("job_done", cached=False, device=done.device.name, bytes=done.size, **done.stages.model_dump())
+
+    async def _crashed(self, job: Job, error: WorkerCrashed) -> None:
+        attempts = job.attempts + 1
+        log.warning("attempt_lost", attempts=attempts, reason=error.message)
+        if attempts >= MOST_ATTEMPTS:
+            await self._failed(job, WorkerCrashed(f"{attempts} workers in a row died of this picture: {error.message}"))
+            return
+        queued = await self._settle(lambda: self._ledger.requeue(job.id, attempts))
+        if queued is not None:
+            self._queue.put(queued, first=True)
+
+    async def _failed(self, job: Job, error: ProEngineError) -> None:
+        await self._settle(lambda: self._ledger.fail(job.id, error))
+        log.warning("job_failed", code=error.code, reason=error.message)
+
+    async def _settle(self, move: Callable[[], Awaitable[Result]]) -> Result:
+        """Make a move; while the disk is full, wait and try again: a job's outcome is not to be lost."""
+        while True:
+            try:
+                return await move()
+            except DiskFull as error:
+                log.error("store_full", reason=error.message)  # noqa: TRY400, the reason says it all
+                await asyncio.sleep(DISK_RETRY_SECONDS)

@@ -1,0 +1,156 @@
+"""From an upload that is on this machine to a job that is committed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from daemon.errors import DiskFull, Draining, ImageTooLarge
+from daemon.executor.executor import Executor
+from daemon.executor.intake import Intake
+from daemon.executor.messages import Header, OutputFormat
+from daemon.jobs.cache_key import cache_key
+from daemon.jobs.job import Job, JobSpec, JobState
+from daemon.jobs.ledger import Ledger, Request, from_entry, upload_path
+from daemon.jobs.queue import JobQueue
+from daemon.store.cache import CacheEntry
+from daemon.store.files import Files
+
+FORMATS: Final[dict[str, OutputFormat]] = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp"}
+MOST_SIDE: Final[dict[str, int]] = {"png": 2**31 - 1, "jpeg": 65_535, "webp": 16_383}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a picture may be, checked on its header."""
+
+    source_pixels: int
+    output_pixels: int
+    cache_bytes: int
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A picture that came in, in a temporary file."""
+
+    path: Path
+    sha256: str
+    name: str
+
+
+class Submission:
+    """Takes uploads in; what it refuses leaves nothing behind."""
+
+    def __init__(
+        self,
+        files: Files,
+        ledger: Ledger,
+        queue: JobQueue,
+        intake: Intake,
+        executor: Executor,
+        limits: Limits,
+        clock: Callable[[], float],
+    ) -> None:
+        self._files = files
+        self._ledger = ledger
+        self._queue = queue
+        self._intake = intake
+        self._executor = executor
+        self._limits = limits
+        self._clock = clock
+        self.draining = False
+
+    def require_open(self) -> None:
+        """Raises Draining while the service stops."""
+        if self.draining:
+            raise Draining("the service is stopping; try again in a moment", retry_after=2)
+
+    async def submit(self, upload: Upload, spec: JobSpec, owner: str, idempotency_key: str | None) -> Job:
+        """Commit a job for an upload, and queue it; or one that is done already, where the cache has its result.
+
+        The upload's file is gone from its temporary place when this returns or raises.
+
+        Raises:
+            BrokenImage, UnsupportedFormat, ImageTooLarge, BadRequest: what is wrong with picture or wish.
+            IdempotencyConflict, QueueFull, Draining, DiskFull: why it cannot be taken now.
+        """
+        try:
+            self.require_open()
+            fingerprint = hashlib.sha256(json.dumps([upload.sha256, spec.recipe(), spec.priority]).encode())
+            request = Request(owner, idempotency_key, fingerprint.hexdigest())
+            if (known := await self._ledger.known(request)) is not None:
+                return known
+            keys = [cache_key(upload.sha256, spec, kind) for kind in self._executor.device_classes()]
+            if (entry := await self._ledger.find_result(keys)) and self._files.path(entry.processed_path).exists():
+                return (await self._ledger.admit(self._answered(upload, spec, owner, entry), request, entry))[0]
+            return await self._queue_new(upload, spec, request)
+        finally:
+            with contextlib.suppress(OSError):
+                upload.path.unlink()
+
+    async def _queue_new(self, upload: Upload, spec: JobSpec, request: Request) -> Job:
+        self._queue.require_room()
+        if await self._ledger.pinned_bytes() >= self._limits.cache_bytes:
+            raise DiskFull("finished results that nobody has fetched fill the cache: fetch them first")
+        header = await self._intake.probe(upload.path)
+        job = self._new(upload, spec, request.owner, header)
+        lasting = upload_path(upload.sha256)
+        with self._files.holding(lasting):
+            await asyncio.to_thread(self._files.keep, upload.path, lasting)
+            job, is_new = await self._ledger.admit(job, request)
+        if is_new:
+            self._queue.put(job)
+        return job
+
+    def _new(self, upload: Upload, spec: JobSpec, owner: str, header: Header) -> Job:
+        width, height = header.width, header.height
+        if width * height > self._limits.source_pixels:
+            raise ImageTooLarge(_too_large("the picture is", width, height, self._limits.source_pixels))
+        out_width, out_height = spec.out_size(width, height)
+        if out_width * out_height > self._limits.output_pixels:
+            raise ImageTooLarge(_too_large("the result would be", out_width, out_height, self._limits.output_pixels))
+        output = spec.format or FORMATS[header.format]
+        if max(out_width, out_height) > MOST_SIDE[output]:
+            raise ImageTooLarge(f"{output} cannot be more than {MOST_SIDE[output]} pixels a side")
+        return self._job(upload, spec, owner, output, (width, height), (out_width, out_height))
+
+    def _answered(self, upload: Upload, spec: JobSpec, owner: str, entry: CacheEntry) -> Job:
+        output = spec.format or FORMATS[entry.format.upper()]
+        size, out_size = (entry.width, entry.height), (entry.out_width, entry.out_height)
+        return from_entry(self._job(upload, spec, owner, output, size, out_size), entry, self._clock())
+
+    def _job(
+        self,
+        upload: Upload,
+        spec: JobSpec,
+        owner: str,
+        output: OutputFormat,
+        size: tuple[int, int],
+        out_size: tuple[int, int],
+    ) -> Job:
+        return Job(
+            number=0,  # the store gives it
+            id=uuid.uuid4().hex,
+            owner=owner,
+            state=JobState.QUEUED,
+            spec=spec,
+            name=upload.name,
+            image_hash=upload.sha256,
+            format=output,
+            width=size[0],
+            height=size[1],
+            out_width=out_size[0],
+            out_height=out_size[1],
+            created_at=self._clock(),
+        )
+
+
+def _too_large(what: str, width: int, height: int, most: int) -> str:
+    return f"{what} {width} x {height}, {width * height / 1e6:.0f} megapixels; the limit is {most / 1e6:.0f}"

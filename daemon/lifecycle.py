@@ -1,0 +1,82 @@
+"""What ties a daemon to its supervisor and to its store: the lock, the socket, the heartbeat, the lifeline."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+BEAT_SECONDS: Final = 1.0
+BACKLOG: Final = 4096
+LOCK_RETRY_SECONDS: Final = 0.02
+
+
+class StoreLock:
+    """`store.lock`: only its holder opens the store. A record lock, so the kernel drops it at any death.
+
+    The file is opened once and never closed: closing any descriptor of it would drop the lock.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def take(self, seconds: float) -> bool:
+        """Wait for the lock: the daemon before us may still be dying. False where it stays taken."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() > deadline:
+                    return False
+                # a blocking F_SETLKW has no deadline
+                time.sleep(LOCK_RETRY_SECONDS)
+            else:
+                return True
+
+
+def listening_sockets(fds: tuple[int, ...], host: str, port: int) -> list[socket.socket]:
+    """The sockets that the supervisor handed down, or one of our own for a bare daemon."""
+    if fds:
+        return [socket.socket(fileno=fd) for fd in fds]
+    own = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    own.bind((host, port))
+    own.listen(BACKLOG)
+    return [own]
+
+
+class Heartbeat:
+    """Tells the supervisor that the loop turns: `ready` once, then `beat` every second from the loop itself."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        os.set_blocking(fd, False)
+
+    async def run(self) -> None:
+        self._say(b"ready\n")
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            self._say(b"beat\n")
+
+    def _say(self, line: bytes) -> None:
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):  # its reader's trouble is not ours
+            os.write(self._fd, line)
+
+
+def watch_lifeline(fd: int, on_end: Callable[[], None]) -> None:
+    """Call `on_end` when the supervisor is gone: its end of the pipe closes with it, however it died."""
+    loop = asyncio.get_running_loop()
+
+    def ended() -> None:
+        loop.remove_reader(fd)
+        on_end()
+
+    loop.add_reader(fd, ended)

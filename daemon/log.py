@@ -1,0 +1,29 @@
+"""structlog, set up once: JSON lines on standard error, pretty on a terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+
+def set_up(form: Literal["auto", "json", "pretty"]) -> None:
+    """Log to standard error: under systemd that is the journal, and no pipe of ours can stall the daemon."""
+    pretty = form == "pretty" or (form == "auto" and sys.stderr.isatty())
+    steps: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if pretty:
+        steps.append(structlog.dev.ConsoleRenderer())
+    else:
+        steps += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=steps,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,100 @@
+"""The cache folder: `uploads/` and `results/`, content-addressed, and `tmp/` for what is still being written."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from daemon.errors import DiskFull
+
+UPLOADS: Final = "uploads"
+RESULTS: Final = "results"
+TMP: Final = "tmp"
+
+
+class Files:
+    """Paths in rows are relative to `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._held: Counter[str] = Counter()
+        self._syncs = ThreadPoolExecutor(max_workers=4, thread_name_prefix="fsync")
+
+    def prepare(self) -> None:
+        """Make the folders, and empty `tmp/` of what a killed daemon left. Only the holder of the lock may."""
+        for folder in (UPLOADS, RESULTS, TMP):
+            (self.root / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in (self.root / TMP).iterdir():
+            left.unlink(missing_ok=True)
+
+    def path(self, relative: str) -> Path:
+        return self.root / relative
+
+    def temp(self) -> Path:
+        """A name in `tmp/` that nobody else has."""
+        return self.root / TMP / uuid.uuid4().hex
+
+    def keep(self, temp: Path, relative: str, *, synced: bool = False) -> None:
+        """Give a temporary file its lasting name; file and folder are on disk when this returns.
+
+        Both are forced out at the same time: they share one commit of the file system's journal.
+
+        Raises:
+            DiskFull: the disk could not take it. The temporary file is gone.
+        """
+        target = self.root / relative
+        try:
+            temp.replace(target)
+            folder = self._syncs.submit(_sync, target.parent)
+            if not synced:
+                _sync(target)
+            folder.result()
+        except OSError as error:
+            temp.unlink(missing_ok=True)
+            raise DiskFull(f"the file could not be stored: {error.strerror or error}") from error
+
+    @contextmanager
+    def holding(self, relative: str) -> Iterator[None]:
+        """Keep a name from the sweep until the row that speaks of it is committed: `with` it around `keep` and that."""
+        self._held[relative] += 1
+        try:
+            yield
+        finally:
+            self._held[relative] -= 1
+
+    async def discard(self, relative: str) -> None:
+        """Remove a file that no row speaks of any more, unless it is just being kept anew.
+
+        It is renamed first, on the loop: from the look at who holds it nothing can come in between. Only then does a
+        thread free its blocks, which may take a while.
+        """
+        if self._held[relative]:
+            return
+        doomed = self.temp()
+        with suppress(FileNotFoundError):
+            (self.root / relative).rename(doomed)
+            await asyncio.to_thread(doomed.unlink, missing_ok=True)
+
+    def lasting(self) -> Iterator[tuple[str, float]]:
+        """Every lasting file and the time of its last change."""
+        for folder in (UPLOADS, RESULTS):
+            for entry in os.scandir(self.root / folder):
+                yield f"{folder}/{entry.name}", entry.stat().st_mtime
+
+    def close(self) -> None:
+        self._syncs.shutdown()
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

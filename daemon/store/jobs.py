@@ -1,0 +1,116 @@
+"""Rows of `jobs` and `job_events`: functions over a connection, to be run inside a transaction or a read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from daemon.jobs.job import Job, JobSpec, JobState
+
+_COLUMNS = ", ".join(field.name for field in fields(Job))
+
+
+@dataclass(frozen=True)
+class JobEvent:
+    """A committed state change."""
+
+    seq: int
+    job: str
+    owner: str
+    event: str
+    detail: dict[str, Any]
+    at: float
+
+
+def _job(row: sqlite3.Row) -> Job:
+    values = {name: row[name] for name in row.keys()}  # noqa: SIM118, iterating over a Row gives its values
+    values["state"] = JobState(values["state"])
+    values["spec"] = JobSpec(**json.loads(values["spec"]))
+    values["cached"] = bool(values["cached"])
+    values["stages"] = json.loads(values["stages"]) if values["stages"] else None
+    return Job(**values)
+
+
+def insert(connection: sqlite3.Connection, job: Job, idempotency_key: str | None, fingerprint: str) -> Job:
+    """Add a job; its `number` is given here."""
+    values = {field.name: getattr(job, field.name) for field in fields(Job) if field.name != "number"}
+    values["spec"] = json.dumps(asdict(job.spec))
+    values["stages"] = json.dumps(job.stages) if job.stages else None
+    values |= {"idempotency_key": idempotency_key, "fingerprint": fingerprint}
+    names = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    connection.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", values)  # noqa: S608, names are ours
+    found = get(connection, job.id)
+    assert found is not None
+    return found
+
+
+def update(connection: sqlite3.Connection, job_id: str, **values: Any) -> Job:
+    """Change columns of a job and return it as it is now."""
+    if isinstance(values.get("stages"), dict):
+        values["stages"] = json.dumps(values["stages"])
+    assignments = ", ".join(f"{name} = :{name}" for name in values)
+    connection.execute(f"UPDATE jobs SET {assignments} WHERE id = :id", {**values, "id": job_id})  # noqa: S608
+    found = get(connection, job_id)
+    assert found is not None
+    return found
+
+
+def get(connection: sqlite3.Connection, job_id: str) -> Job | None:
+    row = connection.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job_id,)).fetchone()  # noqa: S608
+    return _job(row) if row else None
+
+
+def by_idempotency_key(connection: sqlite3.Connection, owner: str, key: str) -> tuple[Job, str] | None:
+    """The job that was made under this key, and the fingerprint of what was asked."""
+    query = f"SELECT {_COLUMNS}, fingerprint AS print FROM jobs WHERE owner = ? AND idempotency_key = ?"  # noqa: S608
+    row = connection.execute(query, (owner, key)).fetchone()
+    if row is None:
+        return None
+    found = get(connection, row["id"])
+    assert found is not None
+    return found, row["print"]
+
+
+def page(
+    connection: sqlite3.Connection, owner: str, state: JobState | None, limit: int, before: int | None
+) -> list[Job]:
+    """An owner's jobs, newest first, below job number `before`."""
+    query = f"SELECT {_COLUMNS} FROM jobs WHERE owner = :owner"  # noqa: S608
+    query += " AND state = :state" if state else ""
+    query += " AND number < :before" if before is not None else ""
+    query += " ORDER BY number DESC LIMIT :limit"
+    values = {"owner": owner, "state": state, "before": before, "limit": limit}
+    return [_job(row) for row in connection.execute(query, values)]
+
+
+def in_state(connection: sqlite3.Connection, state: JobState) -> list[Job]:
+    """All jobs in a state, oldest first."""
+    query = f"SELECT {_COLUMNS} FROM jobs WHERE state = ? ORDER BY number"  # noqa: S608
+    return [_job(row) for row in connection.execute(query, (state,))]
+
+
+def add_event(connection: sqlite3.Connection, job: Job, event: str, detail: dict[str, Any], at: float) -> JobEvent:
+    values = (job.id, job.owner, event, json.dumps(detail), at)
+    cursor = connection.execute("INSERT INTO job_events (job, owner, event, detail, at) VALUES (?, ?, ?, ?, ?)", values)
+    assert cursor.lastrowid is not None
+    return JobEvent(cursor.lastrowid, job.id, job.owner, event, detail, at)
+
+
+def events_since(connection: sqlite3.Connection, owner: str, seq: int) -> list[JobEvent]:
+    """An owner's events after `seq`, in order."""
+    rows = connection.execute("SELECT * FROM job_events WHERE owner = ? AND seq > ? ORDER BY seq", (owner, seq))
+    return [
+        JobEvent(row["seq"], row["job"], row["owner"], row["event"], json.loads(row["detail"]), row["at"])
+        for row in rows
+    ]
+
+
+def event_span(connection: sqlite3.Connection) -> tuple[int, int]:
+    """The number before the oldest event that is kept, and the newest ever given."""
+    oldest = connection.execute("SELECT min(seq) FROM job_events").fetchone()[0]
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'job_events'").fetchone()
+    newest = int(row[0]) if row else 0
+    return (oldest - 1 if oldest is not None else newest), newest

@@ -1,0 +1,113 @@
+"""The sweep: what is expired, over the size bound, or in disagreement goes, in batches that hold nobody up."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from daemon.store import cache
+from daemon.store.cache import CacheEntry
+from daemon.store.database import Database
+from daemon.store.files import Files
+
+BATCH: Final = 100
+PIN_SECONDS: Final = 3600.0  # a result that nobody has fetched stays this long
+ORPHAN_SECONDS: Final = 3600.0
+EVENT_SECONDS: Final = 7 * 86_400.0
+JOB_SECONDS: Final = 30 * 86_400.0
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class SweepLimits:
+    cache_bytes: int
+
+
+class Sweep:
+    """Cleans by an injected clock; run once at start and then every minute."""
+
+    def __init__(self, database: Database, files: Files, limits: SweepLimits, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._files = files
+        self._limits = limits
+        self._clock = clock
+
+    async def run(self, orphans_before: float | None = None) -> int:
+        """Remove what is to go and return how many files went.
+
+        A file is written before its row, so only files last changed before `orphans_before` can be orphans: an hour
+        ago, or at start the moment before anything was let in.
+        """
+        removed = await self._drop_while(lambda c: cache.expired(c, self._clock(), BATCH))
+        removed += await self._drop_while(self._over_the_bound)
+        removed += await self._clean_uploads()
+        removed += await self._settle_disagreements(
+            self._clock() - ORPHAN_SECONDS if orphans_before is None else orphans_before
+        )
+        await self._database.transact(self._forget_old)
+        if removed:
+            log.info("sweep", files_removed=removed)
+        return removed
+
+    async def _drop_while(self, choose: Callable[[sqlite3.Connection], list[CacheEntry]]) -> int:
+        removed = 0
+        while paths := await self._database.transact(lambda c: _drop(c, choose(c))):
+            for path in paths:
+                await self._files.discard(path)
+            removed += len(paths)
+        return removed
+
+    def _over_the_bound(self, connection: sqlite3.Connection) -> list[CacheEntry]:
+        excess = cache.total_bytes(connection) - self._limits.cache_bytes
+        chosen = []
+        for entry in cache.least_recently_used(connection, self._clock() - PIN_SECONDS, BATCH):
+            if excess <= 0:
+                break
+            chosen.append(entry)
+            excess -= entry.bytes
+        return chosen
+
+    async def _clean_uploads(self) -> int:
+        paths = await self._database.transact(lambda c: _take_uploads(c, self._clock()))
+        for path in paths:
+            await self._files.discard(path)
+        return len(paths)
+
+    async def _settle_disagreements(self, orphans_before: float) -> int:
+        """Files without rows go once they are old enough, rows without files at once."""
+        found = await asyncio.to_thread(lambda: dict(self._files.lasting()))
+        known = await self._database.read(cache.known_files)
+        orphans = [path for path, changed in found.items() if path not in known and changed < orphans_before]
+        for path in orphans:
+            await self._files.discard(path)
+        await self._database.transact(self._forget_missing)
+        return len(orphans)
+
+    def _forget_missing(self, connection: sqlite3.Connection) -> None:
+        missing = [e for e in cache.entries(connection) if not self._files.path(e.processed_path).exists()]
+        _drop(connection, missing)
+
+    def _forget_old(self, connection: sqlite3.Connection) -> None:
+        now = self._clock()
+        connection.execute("DELETE FROM job_events WHERE at < ?", (now - EVENT_SECONDS,))
+        connection.execute("DELETE FROM jobs WHERE finished_at < ?", (now - JOB_SECONDS,))
+
+
+def _drop(connection: sqlite3.Connection, entries: list[CacheEntry]) -> list[str]:
+    """Forget entries; the files that none of the others needs, to be removed after the commit."""
+    for entry in entries:
+        cache.drop(connection, entry.key)
+    paths = {entry.processed_path for entry in entries}
+    return [path for path in paths if not cache.is_result_used(connection, path)]
+
+
+def _take_uploads(connection: sqlite3.Connection, now: float) -> list[str]:
+    paths = cache.files_to_clean(connection, now, BATCH)
+    for path in paths:
+        cache.forget_file(connection, path)
+    return paths
