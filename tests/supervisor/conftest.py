@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -101,10 +102,8 @@ class Supervised:
         if self.process.returncode is None:
             self.process.kill()
         for pidfd in self.daemons.values():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             os.close(pidfd)
         await self.exit_code()
 
