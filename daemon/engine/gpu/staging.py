@@ -1,0 +1,32 @@
+"""A tile of the source as the GPU reads it: rows of whole words, edges repeated."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.engine.gpu.lanczos import WORD
+from daemon.engine.tiling import Tile
+
+
+def stage_tile(source: NDArray[np.uint8], tile: Tile) -> NDArray[np.uint8]:
+    """The samples of (H, W, C) `source` that `tile` reads, as (rows, row bytes), rows padded to whole words.
+
+    What `tiling.read_tile` gives, in one copy: `np.pad` and then the padding to words would be two more.
+    """
+    height, width, channels = source.shape
+    x, y = tile.x, tile.y
+    staged = np.zeros((y.src_size, -(-x.src_size * channels // WORD) * WORD), np.uint8)
+    pixels = staged[:, : x.src_size * channels].reshape(y.src_size, x.src_size, channels)
+    left, right = max(-x.src_start, 0), min(x.src_stop, width) - x.src_start
+    above, below = max(-y.src_start, 0), min(y.src_stop, height) - y.src_start
+    flat = source.reshape(height, width * channels)
+    staged[above:below, left * channels : right * channels] = flat[
+        y.src_start + above : y.src_start + below,
+        (x.src_start + left) * channels : (x.src_start + right) * channels,
+    ]
+    pixels[above:below, :left] = pixels[above:below, left : left + 1]
+    pixels[above:below, right:] = pixels[above:below, right - 1 : right]
+    staged[:above] = staged[above]
+    staged[below:] = staged[below - 1]
+    return staged

@@ -1,0 +1,158 @@
+"""The GPU engine: cut into tiles; for each tile upload, passes, readback, stitch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import reduce
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.engine.gpu.border import LossWatch, device_errors
+from daemon.engine.gpu.device import Adapter, open_device
+from daemon.engine.gpu.lanczos import WORD, TileSize, lanczos_passes, schedule
+from daemon.engine.gpu.params import TAPS_PER_BINDING
+from daemon.engine.gpu.pipeline import Pipeline
+from daemon.engine.gpu.staging import stage_tile
+from daemon.engine.gpu.workspace import Workspace
+from daemon.engine.resampling import AxisTaps, Light, Resampling, lanczos3_taps
+from daemon.engine.tiling import Tile, plan_tiles
+from daemon.engine.upscaler import Device
+from daemon.errors import DeviceFailed, OutOfMemory
+
+Bytes = NDArray[np.uint8]
+CHANNELS: Final = (1, 3, 4)
+SMALLEST_TILE: Final = 64
+LARGEST_TILE: Final = TAPS_PER_BINDING
+
+
+def open_upscaler(adapter: Adapter) -> GpuUpscaler:
+    """Open a device on `adapter`.
+
+    Raises:
+        DeviceFailed, OutOfMemory: where the driver refuses.
+    """
+    return GpuUpscaler(adapter, open_device(adapter, "pro-engine"))
+
+
+class GpuUpscaler:
+    """An engine on an opened wgpu device; see `daemon.engine.upscaler.Upscaler` for what it promises."""
+
+    def __init__(self, adapter: Adapter, handle: Any, most: tuple[int, int] = (LARGEST_TILE, LARGEST_TILE)) -> None:
+        self._adapter = adapter
+        self._handle = handle
+        self._most = most
+        self._schedule = schedule(adapter.device.kind)
+        self._pipelines: dict[tuple[Light, bool, int], Pipeline] = {}
+        self._workspace: Workspace | None = None
+        self._watch = LossWatch()
+
+    @property
+    def device(self) -> Device:
+        return self._adapter.device
+
+    def upscale(
+        self, source: Bytes, out_size: tuple[int, int], resampling: Resampling, on_tile: Callable[[float], None]
+    ) -> Bytes:
+        height, width, channels = source.shape
+        if channels not in CHANNELS:
+            raise ValueError(f"a picture of {channels} channels")
+        taps = lanczos3_taps(width, out_size[0]), lanczos3_taps(height, out_size[1])
+        pipeline = self._pipeline(resampling, channels)
+        tiles, workspace = self._fit((width, height), out_size, channels)
+        try:
+            result = np.empty((out_size[1], out_size[0] * channels), np.uint8)
+        except MemoryError as error:
+            raise OutOfMemory(f"no memory for a picture of {out_size[0]} x {out_size[1]}") from error
+        with device_errors("binding a tile"):
+            bind_groups = workspace.bind(pipeline)
+        before: Tile | None = None
+        for done, tile in enumerate(tiles, start=1):
+            with device_errors("enlarging a tile"):
+                self._load(workspace, source, tile, before, taps, resampling.antiring)
+                self._run(workspace, pipeline, bind_groups, TileSize.of(tile, channels))
+                self._read(workspace, tile, result)
+            before = tile
+            self._watch.check()
+            on_tile(done / len(tiles))
+        return result.reshape(out_size[1], out_size[0], channels)
+
+    def close(self) -> None:
+        """Give the device back. One that is lost already may refuse, which changes nothing."""
+        self._watch.stop()
+        self._pipelines.clear()
+        with suppress(DeviceFailed, OutOfMemory), device_errors("closing the device"):
+            self._free()
+            self._handle.destroy()
+
+    def _pipeline(self, resampling: Resampling, channels: int) -> Pipeline:
+        key = (resampling.light, resampling.antiring > 0, channels)
+        if key not in self._pipelines:
+            passes = lanczos_passes(resampling, channels, self._schedule)
+            most_workgroups = self._adapter.limits["max-compute-workgroups-per-dimension"]
+            self._pipelines[key] = Pipeline(self._handle, passes, most_workgroups)
+        return self._pipelines[key]
+
+    def _fit(self, size: tuple[int, int], out_size: tuple[int, int], channels: int) -> tuple[list[Tile], Workspace]:
+        """Tiles that there is memory for: each refusal halves them, for later jobs as well."""
+        while True:
+            tiles = plan_tiles(size, out_size, self._most, align=WORD)
+            largest = reduce(TileSize.union, (TileSize.of(tile, channels) for tile in tiles))
+            try:
+                return tiles, self._allocate(largest, channels)
+            except OutOfMemory:
+                if min(self._most) <= SMALLEST_TILE:
+                    raise
+                self._most = (max(self._most[0] // 2, SMALLEST_TILE), max(self._most[1] // 2, SMALLEST_TILE))
+
+    def _allocate(self, size: TileSize, channels: int) -> Workspace:
+        kept = self._workspace
+        if kept is not None and (kept.size, kept.channels) == (size, channels):
+            return kept
+        self._free()
+        self._workspace = Workspace(self._handle, size, channels)
+        return self._workspace
+
+    def _free(self) -> None:
+        if self._workspace is not None:
+            self._workspace.free()
+            self._workspace = None
+
+    def _load(
+        self,
+        workspace: Workspace,
+        source: Bytes,
+        tile: Tile,
+        before: Tile | None,
+        taps: tuple[AxisTaps, AxisTaps],
+        antiring: float,
+    ) -> None:
+        if before is None or before.x != tile.x:
+            workspace.write_taps(0, tile.x.taps(taps[0]), align=WORD)
+        if before is None or before.y != tile.y:
+            workspace.write_taps(1, tile.y.taps(taps[1]), align=1)
+        workspace.write_params(TileSize.of(tile, source.shape[2]), antiring)
+        workspace.write_source(stage_tile(source, tile))
+
+    def _run(self, workspace: Workspace, pipeline: Pipeline, bind_groups: list[Any], size: TileSize) -> None:
+        encoder = self._handle.create_command_encoder(label="tile")
+        pipeline.record(encoder, bind_groups, size.threads(workspace.channels, self._schedule))
+        result_bytes = size.columns * size.out_rows * 4
+        encoder.copy_buffer_to_buffer(workspace.result, 0, workspace.readback, 0, result_bytes)
+        self._handle.queue.submit([encoder.finish(label="tile")])
+
+    def _read(self, workspace: Workspace, tile: Tile, result: Bytes) -> None:
+        """Copy the finished rows to their place; mapped memory dies with `unmap`, so nothing of it is kept."""
+        size = TileSize.of(tile, workspace.channels)
+        start, stop = tile.x.out_start * workspace.channels, tile.x.out_stop * workspace.channels
+        row_bytes = size.columns * 4
+        workspace.readback.map_sync("READ", 0, row_bytes * size.out_rows)
+        try:
+            mapped = workspace.readback.read_mapped(0, row_bytes * size.out_rows, copy=False)
+            rows = np.frombuffer(mapped, np.uint8).reshape(size.out_rows, row_bytes)
+            result[tile.y.out_start : tile.y.out_stop, start:stop] = rows[:, : stop - start]
+            del rows, mapped
+        finally:
+            workspace.readback.unmap()
