@@ -45,11 +45,11 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
     database = await open_database(settings.folders.state / "store.db")
     files = Files(settings.folders.cache)
     await asyncio.to_thread(files.prepare)
-    hub, queue, intake = EventHub(), JobQueue(settings.max_queue), Intake()
+    hub, queue, intake = EventHub(), JobQueue(settings.max_queue), Intake(settings.max_source_pixels)
     ledger = Ledger(database, hub, time.time, settings.cache_ttl)
     options = WorkerOptions(settings.folders.cache, settings.worker_memory)
     executor = LocalExecutor(settings.devices, options)
-    limits = Limits(settings.max_source_pixels, settings.max_output_pixels, settings.cache_bytes)
+    limits = Limits(settings.max_output_pixels, settings.cache_bytes)
     submission = Submission(files, ledger, queue, intake, executor, limits, time.time)
     runner = JobRunner(queue, ledger, hub, executor, files, time.time, settings.cache_ttl)
     for job in await ledger.recover():

@@ -9,8 +9,11 @@ from typing import Literal
 import structlog
 
 
-def set_up(form: Literal["auto", "json", "pretty"]) -> None:
-    """Log to standard error: under systemd that is the journal, and no pipe of ours can stall the daemon."""
+def set_up(form: Literal["auto", "json", "pretty"], *, quiet: bool = False) -> None:
+    """Log to standard error: under systemd that is the journal, and no pipe of ours can stall the daemon.
+
+    `quiet` leaves errors only: a command line tells its own story.
+    """
     pretty = form == "pretty" or (form == "auto" and sys.stderr.isatty())
     steps: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -23,7 +26,7 @@ def set_up(form: Literal["auto", "json", "pretty"]) -> None:
         steps += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=steps,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR if quiet else logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from collections.abc import Awaitable, Callable
+from pathlib import Path, PurePath
 from typing import Final
 from urllib.parse import quote
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from daemon.api.parts import OWNER, PARTS, Parts
 from daemon.api.process import until_over
@@ -73,11 +75,21 @@ async def send_result(request: web.Request) -> web.StreamResponse:
         "Content-Disposition": _disposition(job),
         "Cache-Control": "private, no-cache",
     }
-    response = web.FileResponse(path, headers=headers)
-    await response.prepare(request)  # sends it
-    if response.status in {200, 206}:
-        await parts.ledger.fetched(job)
-    return response
+    return _ResultResponse(path, headers=headers, on_sent=lambda: parts.ledger.fetched(job))
+
+
+class _ResultResponse(web.FileResponse):
+    """Notes the fetch once the picture is sent: an answer that broke off leaves the result pinned."""
+
+    def __init__(self, path: Path, headers: dict[str, str], on_sent: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(path, headers=headers)
+        self._on_sent = on_sent
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        writer = await super().prepare(request)  # sends all of it
+        if self.status in {200, 206}:
+            await self._on_sent()
+        return writer
 
 
 def _disposition(job: Job) -> str:

@@ -30,9 +30,9 @@ def limit_self() -> None:
             resource.setrlimit(what, (most, most))
 
 
-def answer(message: Probe) -> Message:
+def answer(message: Probe, max_pixels: int) -> Message:
     try:
-        return Probed(header=probe(Path(message.source.path)))
+        return Probed(header=probe(Path(message.source.path), max_pixels))
     except ProEngineError as error:
         return Probed(fault=Fault.of(error))
     except MemoryError:
@@ -42,13 +42,14 @@ def answer(message: Probe) -> Message:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="pro-engine intake")
     parser.add_argument("--channel", type=int, required=True)
+    parser.add_argument("--max-pixels", type=int, required=True)
     options = parser.parse_args()
     own_output()
     limit_self()
     channel = Channel(options.channel)
     for message in channel.receive():
         if isinstance(message, Probe):
-            channel.send(answer(message))
+            channel.send(answer(message, options.max_pixels))
 
 
 if __name__ == "__main__":

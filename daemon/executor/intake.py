@@ -19,7 +19,8 @@ log = structlog.get_logger(__name__)
 class Intake:
     """Asks the child about one file at a time."""
 
-    def __init__(self, deadline: float = DEADLINE_SECONDS) -> None:
+    def __init__(self, max_pixels: int, deadline: float = DEADLINE_SECONDS) -> None:
+        self._max_pixels = max_pixels
         self._deadline = deadline
         self._child: Child | None = None
         self._turn = asyncio.Lock()
@@ -33,7 +34,8 @@ class Intake:
         """The header of the picture at `path`.
 
         Raises:
-            BrokenImage, UnsupportedFormat: as the child found it; BrokenImage also where the child died of it.
+            BrokenImage, ImageTooLarge, UnsupportedFormat: as the child found it.
+            BrokenImage: the child died of it, or took too long.
         """
         async with self._turn:
             child = await self._ready_child()
@@ -58,7 +60,7 @@ class Intake:
 
     async def _ready_child(self) -> Child:
         if self._child is None or self._child.exit_code is not None:
-            self._child = await Child.spawn("daemon.engine.intake")
+            self._child = await Child.spawn("daemon.engine.intake", [f"--max-pixels={self._max_pixels}"])
         return self._child
 
     async def _drop(self, child: Child) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from daemon.errors import DiskFull, Draining, ImageTooLarge
 from daemon.executor.executor import Executor
 from daemon.executor.intake import Intake
@@ -25,13 +27,13 @@ from daemon.store.files import Files
 
 FORMATS: Final[dict[str, OutputFormat]] = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp"}
 MOST_SIDE: Final[dict[str, int]] = {"png": 2**31 - 1, "jpeg": 65_535, "webp": 16_383}
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a picture may be, checked on its header."""
+    """What a job may lead to; what a picture may be is checked by the intake."""
 
-    source_pixels: int
     output_pixels: int
     cache_bytes: int
 
@@ -89,7 +91,9 @@ class Submission:
                 return known
             keys = [cache_key(upload.sha256, spec, kind) for kind in self._executor.device_classes()]
             if (entry := await self._ledger.find_result(keys)) and self._files.path(entry.processed_path).exists():
-                return (await self._ledger.admit(self._answered(upload, spec, owner, entry), request, entry))[0]
+                job, _ = await self._ledger.admit(self._answered(upload, spec, owner, entry), request, entry)
+                log.info("job_done", job=job.id, cached=True)
+                return job
             return await self._queue_new(upload, spec, request)
         finally:
             with contextlib.suppress(OSError):
@@ -110,16 +114,14 @@ class Submission:
         return job
 
     def _new(self, upload: Upload, spec: JobSpec, owner: str, header: Header) -> Job:
-        width, height = header.width, header.height
-        if width * height > self._limits.source_pixels:
-            raise ImageTooLarge(_too_large("the picture is", width, height, self._limits.source_pixels))
-        out_width, out_height = spec.out_size(width, height)
+        out_width, out_height = spec.out_size(header.width, header.height)
         if out_width * out_height > self._limits.output_pixels:
-            raise ImageTooLarge(_too_large("the result would be", out_width, out_height, self._limits.output_pixels))
+            pixels = f"{out_width} x {out_height}, {out_width * out_height / 1e6:.0f} megapixels"
+            raise ImageTooLarge(f"the result would be {pixels}; the limit is {self._limits.output_pixels / 1e6:.0f}")
         output = spec.format or FORMATS[header.format]
         if max(out_width, out_height) > MOST_SIDE[output]:
             raise ImageTooLarge(f"{output} cannot be more than {MOST_SIDE[output]} pixels a side")
-        return self._job(upload, spec, owner, output, (width, height), (out_width, out_height))
+        return self._job(upload, spec, owner, output, (header.width, header.height), (out_width, out_height))
 
     def _answered(self, upload: Upload, spec: JobSpec, owner: str, entry: CacheEntry) -> Job:
         output = spec.format or FORMATS[entry.format.upper()]
@@ -150,7 +152,3 @@ class Submission:
             out_height=out_size[1],
             created_at=self._clock(),
         )
-
-
-def _too_large(what: str, width: int, height: int, most: int) -> str:
-    return f"{what} {width} x {height}, {width * height / 1e6:.0f} megapixels; the limit is {most / 1e6:.0f}"

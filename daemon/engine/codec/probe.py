@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 from daemon.engine.codec.decode import pillow_errors
 from daemon.engine.codec.formats import DECODERS, MODES
-from daemon.errors import BrokenImage, UnsupportedFormat
+from daemon.errors import BrokenImage, ImageTooLarge, UnsupportedFormat
 from daemon.executor.messages import Header
 
 ORIENTATION: Final = 0x0112
@@ -22,31 +23,61 @@ START_OF_SCAN: Final = 0xDA
 END_OF_IMAGE: Final = b"\xff\xd9"
 
 
-def probe(path: Path) -> Header:
+def probe(path: Path, max_pixels: int) -> Header:
     """Read a picture's header.
 
     Raises:
         BrokenImage: empty, damaged, or cut off.
+        ImageTooLarge: its header speaks of more than `max_pixels`.
         UnsupportedFormat: no picture, or one that cannot be upscaled without losing something.
     """
     if path.stat().st_size == 0:
         raise BrokenImage("the file is empty")
+    _require_size(*_webp_size(path), max_pixels)  # its decoder makes the whole canvas when it is opened
     with pillow_errors(), Image.open(path, formats=DECODERS) as image:
+        _require_size(*image.size, max_pixels)
         # a JPEG with further pictures behind it (previews, gain maps) is known as MPO; the first is the picture
         kind = "JPEG" if image.format == "MPO" else image.format or ""
         _refuse_what_would_be_lost(image, path)
         _require_tail(path, kind)
-        orientation = image.getexif().get(ORIENTATION, 1)
         width, height = image.size
+        sideways = _orientation(image) in SIDEWAYS
         return Header.model_validate(
             {
                 "format": kind,
-                "width": height if orientation in SIDEWAYS else width,
-                "height": width if orientation in SIDEWAYS else height,
+                "width": height if sideways else width,
+                "height": width if sideways else height,
                 "mode": image.mode,
                 "has_alpha": image.mode in {"LA", "PA", "RGBA"} or "transparency" in image.info,
             }
         )
+
+
+def _require_size(width: int, height: int, most: int) -> None:
+    if width * height > most:
+        pixels = f"{width} x {height}, {width * height / 1e6:.0f} megapixels"
+        raise ImageTooLarge(f"the picture is {pixels}; the limit is {most / 1e6:.0f}")
+
+
+def _orientation(image: Image.Image) -> int:
+    # `getexif` of a PNG decodes all of it where the head has no EXIF, to find some behind the pixels
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1
+    return int(image.getexif().get(ORIENTATION, 1))
+
+
+def _webp_size(path: Path) -> tuple[int, int]:
+    """Width and height of a WebP file (RFC 9649, sections 2.5 to 2.7); nothing where it is none."""
+    with path.open("rb") as file:
+        head = file.read(30)
+    if head[:4] != b"RIFF" or head[8:12] != b"WEBP" or len(head) < 30:  # noqa: PLR2004, as read
+        return 0, 0
+    little = partial(int.from_bytes, byteorder="little")
+    if head[12:16] == b"VP8X":
+        return 1 + little(head[24:27]), 1 + little(head[27:30])
+    if head[12:16] == b"VP8L":
+        return 1 + (little(head[21:25]) & 0x3FFF), 1 + (little(head[21:25]) >> 14 & 0x3FFF)
+    return little(head[26:28]) & 0x3FFF, little(head[28:30]) & 0x3FFF
 
 
 def _refuse_what_would_be_lost(image: Image.Image, path: Path) -> None:

@@ -1,0 +1,111 @@
+"""`pro-engine`: the parser, and which module does what."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from daemon.errors import ProEngineError, ServiceUnreachable, WrongSettings
+
+EXIT_CONFIG: Final = 78
+EXIT_UNREACHABLE: Final = 69  # EX_UNAVAILABLE
+EXIT_INTERRUPTED: Final = 130
+Command = Callable[[argparse.Namespace], int]
+
+
+def _run(options: argparse.Namespace) -> int:
+    from daemon.cli.run import run
+
+    return run(options)
+
+
+def _serve(_options: argparse.Namespace) -> int:
+    from daemon.__main__ import main as serve
+
+    return serve()
+
+
+def _upscale(options: argparse.Namespace) -> int:
+    from daemon.cli.upscale import upscale
+
+    return upscale(options)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from daemon.cli.status import status
+
+    return status(options)
+
+
+def _token(options: argparse.Namespace) -> int:
+    from daemon.cli.token import token
+
+    return token(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from daemon.cli.doctor import doctor
+
+    return doctor(options)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pro-engine", description="Small pictures in, large ones out.")
+    parser.add_argument("--version", action="version", version=f"pro-engine {version('pro-engine')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, does: Command, says: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=says, description=says)
+        command.set_defaults(does=does)
+        return command
+
+    add("run", _run, "Run the service, supervised, in the foreground.")
+    add("serve", _serve, "Run the bare daemon, without a supervisor.")
+    _add_upscale(add("upscale", _upscale, "Enlarge pictures: files, folders, globs."))
+    shown = add("status", _status, "Show whether the service runs, where, and on which device.")
+    shown.add_argument("--json", action="store_true", help="the answer of /health as it is")
+    add("token", _token, "Print this machine's access token.")
+    add("doctor", _doctor, "Say what is installed, which devices there are, why not the others, where files are.")
+    return parser
+
+
+def _add_upscale(command: argparse.ArgumentParser) -> None:
+    command.add_argument("pictures", nargs="+", metavar="IN", help="a picture, a folder of pictures, or a glob")
+    command.add_argument("-o", "--output", type=Path, metavar="OUT", help="a file, or a folder (ends with / or exists)")
+    size = command.add_mutually_exclusive_group()
+    size.add_argument("--scale", default=None, help="1 to 8, such as 4 or 1.5 (default: 4)")
+    size.add_argument("--long-edge", type=int, metavar="PX", help="the longer side of the result")
+    size.add_argument("--megapixels", type=float, metavar="MP")
+    command.add_argument("--width", type=int, metavar="PX")
+    command.add_argument("--height", type=int, metavar="PX")
+    command.add_argument("--format", choices=["png", "jpeg", "jpg", "webp"], help="default: as the source")
+    command.add_argument("--quality", type=int, default=92, help="of jpeg and webp, 1 to 100 (default: 92)")
+    command.add_argument("--keep-metadata", choices=["all", "safe", "none"], default="all", help="safe drops the place")
+    command.add_argument("--force", action="store_true", help="replace results that are there already")
+
+
+def main() -> int:
+    """Entry point of the command `pro-engine`."""
+    options = build_parser().parse_args()
+    does: Command = options.does
+    try:
+        return does(options)
+    except WrongSettings as error:
+        sys.stderr.write(f"pro-engine: {error.message}\n")
+        return EXIT_CONFIG
+    except ServiceUnreachable as error:
+        sys.stderr.write(f"pro-engine: {error.message}\n")
+        return EXIT_UNREACHABLE
+    except ProEngineError as error:
+        sys.stderr.write(f"pro-engine: {error.message} ({error.code})\n")
+        return 1
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""`pro-engine run`: become the supervisor, which starts this very installation's daemon."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from daemon import settings
+
+
+def run(_options: argparse.Namespace) -> int:
+    """Check the settings, name the folders, and hand over: the supervisor reads nothing but its environment."""
+    values = settings.read()
+    env = {
+        **os.environ,
+        "PRO_ENGINE_STATE_DIR": str(values.folders.state),
+        "PRO_ENGINE_CACHE_DIR": str(values.folders.cache),
+    }
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-m", "supervisor"], env)  # noqa: S606, no shell is the point

@@ -1,0 +1,137 @@
+"""`pro-engine upscale`: many pictures, each its own outcome; one bad file never stops the rest."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from daemon import log, settings
+from daemon.api.wire import read_fields
+from daemon.cli.backend import Backend, Fields, Report, open_backend, require_picture
+from daemon.cli.inputs import Item, plan
+from daemon.errors import BadRequest, ProEngineError
+
+AT_ONCE: Final = 4  # pictures on their way at the same time: uploads and downloads overlap the device's work
+MOST_EXIT: Final = 100  # above it, exit codes mean other things
+
+
+@dataclass(frozen=True)
+class Failure:
+    item: Item
+    error: ProEngineError
+
+
+def upscale(options: argparse.Namespace) -> int:
+    """Exit status: how many pictures failed, at most 100."""
+    fields = _fields(options)
+    read_fields(fields).spec()  # a wrong option is one error, not one for each picture
+    items = plan(options.pictures, options.output, _suffix(options), options.format)
+    values = settings.read()
+    log.set_up("pretty", quiet=True)
+    console = Console(highlight=False, soft_wrap=True)
+    failures = asyncio.run(_all(items, fields, values, console, force=options.force))
+    if len(items) > 1:
+        console.print(f"{len(items) - len(failures)} of {len(items)} pictures enlarged")
+    for failure in failures:
+        says = f"{failure.item.source}: {failure.error.message} ({failure.error.code})"
+        console.print(f"[red]failed[/red] {escape(says)}")
+    return min(len(failures), MOST_EXIT)
+
+
+def _fields(options: argparse.Namespace) -> Fields:
+    chosen = {
+        "width": options.width,
+        "height": options.height,
+        "long_edge": options.long_edge,
+        "megapixels": options.megapixels,
+        "format": options.format,
+        "quality": options.quality,
+        "keep_metadata": options.keep_metadata,
+        "priority": "batch" if len(options.pictures) > 1 else None,
+    }
+    fields = {name: str(value) for name, value in chosen.items() if value is not None}
+    if options.scale is not None or not {"width", "height", "long_edge", "megapixels"} & fields.keys():
+        fields["scale_factor"] = str(options.scale or 4)
+    return fields
+
+
+def _suffix(options: argparse.Namespace) -> str:
+    for name in ("width", "height", "long_edge"):
+        if (value := getattr(options, name)) is not None:
+            return f"-{value}px"
+    return f"-{options.megapixels}mp" if options.megapixels else f"-{str(options.scale or 4).removesuffix('x')}x"
+
+
+async def _all(
+    items: list[Item], fields: Fields, values: settings.Settings, console: Console, *, force: bool
+) -> list[Failure]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    turns = asyncio.Semaphore(AT_ONCE)
+    async with open_backend(values) as backend:
+        console.print(f"[dim]using {backend.name}[/dim]")
+        with Progress(*columns, console=console, transient=True) as bars:
+
+            async def one(item: Item) -> Failure | None:
+                async with turns:
+                    bar = bars.add_task(escape(item.source.name), total=1.0)
+                    try:
+                        return await _one(item, fields, backend, bars, bar, force=force)
+                    finally:
+                        bars.remove_task(bar)
+
+            outcomes = await asyncio.gather(*(one(item) for item in items))
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+async def _one(
+    item: Item, fields: Fields, backend: Backend, bars: Progress, bar: TaskID, *, force: bool
+) -> Failure | None:
+    started = time.perf_counter()
+    try:
+        require_picture(item.source)
+        with _fresh(item.target, force=force) as temp:
+            report = await backend.enlarge(item.source, fields, temp, lambda done: bars.update(bar, completed=done))
+            temp.replace(item.target)
+    except ProEngineError as error:
+        return Failure(item, error)
+    except OSError as error:
+        return Failure(item, ProEngineError(f"{error.filename or item.target}: {error.strerror or error}"))
+    bars.console.print(_summary(item, report, time.perf_counter() - started))
+    return None
+
+
+@contextlib.contextmanager
+def _fresh(target: Path, *, force: bool) -> Iterator[Path]:
+    """A temporary name beside the target, gone again unless it was renamed: a result is there whole or not at all."""
+    if target.exists() and not force:
+        raise BadRequest(f"{target} is there already; --force replaces it")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temp = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        yield temp
+    finally:
+        temp.unlink(missing_ok=True)
+
+
+def _summary(item: Item, report: Report, seconds: float) -> str:
+    lines = [
+        f"[bold]{escape(str(item.target))}[/bold]  {report.width} x {report.height} in {seconds:.2f} s",
+        f"  device  {escape(report.device)}",
+    ]
+    if report.stages:
+        spent = "  ".join(f"{name.removesuffix('_ms')} {value:.0f} ms" for name, value in report.stages.items())
+        lines.append(f"  time    {spent}")
+    if report.cache:
+        lines.append(f"  cache: {report.cache}")
+    return "\n".join(lines)
