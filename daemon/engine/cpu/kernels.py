@@ -33,7 +33,6 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 RGBA: Final = 4
 NEAR: Final = RADIUS - 1  # of the six taps, the two central ones
 FAR: Final = RADIUS
-COLUMNS_AT_ONCE: Final = 64
 # Rows whose distance is a multiple of 1 KiB would share four sets of the L1 cache; a line more spreads them.
 ROW_PADDING: Final = 16
 ONE: Final = np.float32(1)
@@ -53,19 +52,21 @@ def decode_transposed(source: Bytes, decode: Floats, top: int, left: int, column
     """Working light of a tile of `source` into `columns` (width * C, height), the picture's edge repeated outside."""
     height, width, channels = source.shape
     start, stop = max(-left, 0), min(width - left, columns.shape[0] // channels)
-    for y in range(columns.shape[1]):
+    # Steps through a flat array: indexed by column and row, each store took twice as long.
+    flat, step = columns.reshape(columns.size), columns.shape[1]
+    for y in range(step):
         row = source[min(max(top + y, 0), height - 1), left + start : left + stop].reshape((stop - start) * channels)
+        column = flat[start * channels * step + y :]
         if channels == RGBA:
             for i in range(0, row.size, RGBA):
                 alpha = np.float32(row[i + 3]) / WHITE
-                at = start * RGBA + i
-                columns[at, y] = decode[row[i]] * alpha
-                columns[at + 1, y] = decode[row[i + 1]] * alpha
-                columns[at + 2, y] = decode[row[i + 2]] * alpha
-                columns[at + 3, y] = alpha
+                column[i * step] = decode[row[i]] * alpha
+                column[(i + 1) * step] = decode[row[i + 1]] * alpha
+                column[(i + 2) * step] = decode[row[i + 2]] * alpha
+                column[(i + 3) * step] = alpha
         else:
             for i in range(row.size):
-                columns[start * channels + i, y] = decode[row[i]]
+                column[i * step] = decode[row[i]]
     repeat_edges(columns, start * channels, stop * channels, channels)
 
 
@@ -105,14 +106,13 @@ def weigh(rows: Floats, begin: int, weights: Floats, antiring: np.float32, total
 
 
 @_compiled
-def transpose_back(filtered: Floats, count: int, left: int, channels: int, rows: Floats) -> None:
-    """The first `count` of filtered columns (n, C * height) into `rows` (height, width * C) from column `left` on."""
-    height = filtered.shape[1] // channels
-    for y in range(height):
-        for channel in range(channels):
-            row = rows[y, left * channels + channel :]
-            for x in range(count):
-                row[x * channels] = filtered[x, channel * height + y]
+def transpose_back(column: Floats, x: int, channels: int, rows: Floats) -> None:
+    """One filtered column (C * height,) into `rows` (height, width * C) as their pixel `x`."""
+    height = column.size // channels
+    for channel in range(channels):
+        plane = column[channel * height : (channel + 1) * height]
+        for y in range(height):
+            rows[y, x * channels + channel] = plane[y]
 
 
 @_compiled
@@ -132,14 +132,17 @@ def encode_by_table(line: Floats, encode: Bytes, indices: Indices, out: Bytes) -
 
 
 @_compiled
-def unmultiply(line: Floats) -> None:
+def unmultiply(line: Floats, scales: Floats) -> None:
     """Premultiplied RGBA pixels become straight ones in place; what has no alpha becomes black."""
-    for i in range(0, line.size, RGBA):
-        alpha = line[i + 3]
-        scale = ONE / alpha if alpha > 0 else np.float32(0)
-        line[i] *= scale
-        line[i + 1] *= scale
-        line[i + 2] *= scale
+    # Two loops, so that the divisions of the first are vectorised: half the time of one loop.
+    for x in range(line.size // RGBA):
+        alpha = line[RGBA * x + 3]
+        scale = ONE / alpha
+        scales[x] = scale if alpha > 0 else np.float32(0)
+    for x in range(line.size // RGBA):
+        line[RGBA * x] *= scales[x]
+        line[RGBA * x + 1] *= scales[x]
+        line[RGBA * x + 2] *= scales[x]
 
 
 @_compiled
@@ -152,7 +155,7 @@ def encode_alpha(line: Floats, out: Bytes) -> None:
 def encode_row(line: Floats, encode: Bytes, channels: int, indices: Indices, out: Bytes) -> None:
     """A row of working light to bytes. An empty `encode` table stands for gamma light, whose bytes need none."""
     if channels == RGBA:
-        unmultiply(line)
+        unmultiply(line, np.empty(line.size // RGBA, np.float32))
     if encode.size == 0:
         encode_gamma(line, out)
     else:
@@ -166,12 +169,10 @@ def enlarge_width(
     columns: Floats, first: Indices, weights: Floats, antiring: np.float32, channels: int, rows: Floats
 ) -> None:
     """Decoded columns (width, C * height) to `rows` (height, n_out * C); `first` counts from the first column."""
-    filtered = np.empty((COLUMNS_AT_ONCE, columns.shape[1]), np.float32)
-    for left in range(0, first.size, COLUMNS_AT_ONCE):
-        count = min(COLUMNS_AT_ONCE, first.size - left)
-        for x in range(count):
-            weigh(columns, first[left + x], weights[left + x], antiring, filtered[x])
-        transpose_back(filtered, count, left, channels, rows)
+    filtered = np.empty(columns.shape[1], np.float32)
+    for x in range(first.size):
+        weigh(columns, first[x], weights[x], antiring, filtered)
+        transpose_back(filtered, x, channels, rows)
 
 
 def enlarge_band(
