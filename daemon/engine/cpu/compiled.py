@@ -1,7 +1,7 @@
 """Getting at the compiled kernel: numba is imported here and nowhere earlier, and its cache is put where it may be.
 
-Numba reads the place of its cache when it is imported, hence `prepare` before the first `load_band`. Compiling takes
-seconds and reading the cache a fraction of one, but no fault of a cache keeps the engine from working.
+Compiling takes some four seconds and reading the cache a third of one, numba's own import included. Without a call of
+`prepare`, and with any fault of the cache, kernels are compiled in memory and the engine works as well.
 """
 
 from __future__ import annotations
@@ -46,10 +46,13 @@ def load_band() -> BandKernel:
         DeviceFailed: numba cannot be imported, or cannot compile here.
     """
     try:
+        import numba
+
         from daemon.engine.cpu.kernels import compile_band
     except ImportError as error:
         raise DeviceFailed(f"the CPU engine needs numba, which cannot be imported: {error}") from error
     if CACHE_VARIABLE in os.environ:
+        numba.config.CACHE_DIR = os.environ[CACHE_VARIABLE]  # where numba had been imported before `prepare`
         try:
             return compile_band(cached=True)
         except Exception:  # noqa: BLE001, S110 - a full, broken or foreign cache raises anything; compiling in memory mends it

@@ -21,7 +21,7 @@ SOURCE = np.random.default_rng(2).integers(0, 256, (9, 9, 3), dtype=np.uint8)
 
 @pytest.fixture
 def forgotten(monkeypatch: pytest.MonkeyPatch, engine: CpuUpscaler) -> pytest.MonkeyPatch:
-    """`load_band` has its work before it again, and numba's own configuration is as it was afterwards."""
+    """`load_band` has its work before it again; afterwards the environment is as it was."""
     compiled.load_band.cache_clear()
     monkeypatch.setenv(compiled.CACHE_VARIABLE, os.environ[compiled.CACHE_VARIABLE])
     return monkeypatch
@@ -68,6 +68,18 @@ print(int(picture.astype(np.int64).cumsum().sum()), sum(engine._enlarge_band.sta
     cold, warm = run(code).split(), run(code).split()
     assert [cold[1], warm[1]] == ["0", "1"]
     assert cold[0] == warm[0]
+
+
+def test_cache_is_where_prepare_puts_it_even_if_numba_was_imported_before(tmp_path: Path) -> None:
+    code = f"""
+import numba
+from pathlib import Path
+from daemon.engine.cpu.upscaler import CpuUpscaler, prepare
+prepare(Path({str(tmp_path)!r}))
+CpuUpscaler(threads=1).close()
+"""
+    run(code)
+    assert [path.suffix for path in tmp_path.rglob("kernels.*.nbi")] == [".nbi"]
 
 
 def test_a_broken_cache_costs_time_only(forgotten: pytest.MonkeyPatch) -> None:
