@@ -46,8 +46,8 @@ fn encode(filtered: vec4<f32>) -> vec4<f32> {
     if (filtered.w <= 0.0) {
         return vec4<f32>(0.0);
     }
-    let alpha = min(filtered.w, 1.0);
-    return vec4<f32>(from_light(filtered.xyz / alpha, LIGHT), alpha);
+    // divided by alpha as filtered: bounded to 1 first, a flat colour would brighten where alpha overshoots
+    return vec4<f32>(from_light(filtered.xyz / filtered.w, LIGHT), filtered.w);
 }
 
 @compute @workgroup_size(WORKGROUP_X, WORKGROUP_Y)

@@ -30,8 +30,10 @@ fn sigmoidize(linear: vec3<f32>) -> vec3<f32> {
     return SIGMOID_CENTER - log(1.0 / (linear * SIGMOID_SCALE + SIGMOID_OFFSET) - 1.0) / SIGMOID_SLOPE;
 }
 
+// Bounded first, to the colours that 0..1 come from: under thin alpha a value may be so large that exp overflows.
 fn unsigmoidize(value: vec3<f32>) -> vec3<f32> {
-    return (1.0 / (1.0 + exp(SIGMOID_SLOPE * (SIGMOID_CENTER - value))) - SIGMOID_OFFSET) / SIGMOID_SCALE;
+    let bounded = saturate(value);
+    return (1.0 / (1.0 + exp(SIGMOID_SLOPE * (SIGMOID_CENTER - bounded))) - SIGMOID_OFFSET) / SIGMOID_SCALE;
 }
 
 // Encoded values in 0..1 to working light.

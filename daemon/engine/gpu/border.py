@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from daemon.errors import DeviceFailed, OutOfMemory, ProEngineError
 
@@ -32,12 +33,22 @@ def device_errors(doing: str) -> Iterator[None]:
 
 
 class LossWatch(logging.Handler):
-    """Hears errors that wgpu reports outside of any call, the loss of a device among them."""
+    """Hears, while a job runs, the errors that wgpu reports outside of any call: the loss of a device among them.
+
+    Not for an engine's whole life: the log does not say which device it means, and between the jobs of one engine
+    another may be closed. A device lost meanwhile refuses the next job's first call.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self._heard: str | None = None
+
+    def __enter__(self) -> Self:
         logging.getLogger("wgpu").addHandler(self)
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        logging.getLogger("wgpu").removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
         self._heard = self._heard or record.getMessage()
@@ -46,6 +57,3 @@ class LossWatch(logging.Handler):
         """Raises DeviceFailed where an error has been heard."""
         if self._heard is not None:
             raise DeviceFailed(f"the device was lost: {self._heard}")
-
-    def stop(self) -> None:
-        logging.getLogger("wgpu").removeHandler(self)

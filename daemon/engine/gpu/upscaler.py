@@ -47,7 +47,6 @@ class GpuUpscaler:
         self._schedule = schedule(adapter.device.kind)
         self._pipelines: dict[tuple[Light, bool, int], Pipeline] = {}
         self._workspace: Workspace | None = None
-        self._watch = LossWatch()
 
     @property
     def device(self) -> Device:
@@ -60,28 +59,25 @@ class GpuUpscaler:
         if channels not in CHANNELS:
             raise ValueError(f"a picture of {channels} channels")
         taps = lanczos3_taps(width, out_size[0]), lanczos3_taps(height, out_size[1])
-        pipeline = self._pipeline(resampling, channels)
-        tiles, workspace = self._fit((width, height), out_size, channels)
-        try:
-            result = np.empty((out_size[1], out_size[0] * channels), np.uint8)
-        except MemoryError as error:
-            raise OutOfMemory(f"no memory for a picture of {out_size[0]} x {out_size[1]}") from error
-        with device_errors("binding a tile"):
-            bind_groups = workspace.bind(pipeline)
-        before: Tile | None = None
-        for done, tile in enumerate(tiles, start=1):
-            with device_errors("enlarging a tile"):
-                self._load(workspace, source, tile, before, taps, resampling.antiring)
-                self._run(workspace, pipeline, bind_groups, TileSize.of(tile, channels))
-                self._read(workspace, tile, result)
-            before = tile
-            self._watch.check()
-            on_tile(done / len(tiles))
+        result = allocate_picture(out_size, channels)
+        with LossWatch() as watch:
+            pipeline = self._pipeline(resampling, channels)
+            tiles, workspace = self._fit((width, height), out_size, channels)
+            with device_errors("binding a tile"):
+                bind_groups = workspace.bind(pipeline)
+            before: Tile | None = None
+            for done, tile in enumerate(tiles, start=1):
+                with device_errors("enlarging a tile"):
+                    self._load(workspace, source, tile, before, taps, resampling.antiring)
+                    self._run(workspace, pipeline, bind_groups, TileSize.of(tile, channels))
+                    self._read(workspace, tile, result)
+                before = tile
+                watch.check()
+                on_tile(done / len(tiles))
         return result.reshape(out_size[1], out_size[0], channels)
 
     def close(self) -> None:
         """Give the device back. One that is lost already may refuse, which changes nothing."""
-        self._watch.stop()
         self._pipelines.clear()
         with suppress(DeviceFailed, OutOfMemory), device_errors("closing the device"):
             self._free()
@@ -156,3 +152,11 @@ class GpuUpscaler:
             del rows, mapped
         finally:
             workspace.readback.unmap()
+
+
+def allocate_picture(size: tuple[int, int], channels: int) -> Bytes:
+    """Room for a picture of `size` (width, height), as rows of samples."""
+    try:
+        return np.empty((size[1], size[0] * channels), np.uint8)
+    except MemoryError as error:
+        raise OutOfMemory(f"no memory for a picture of {size[0]} x {size[1]}") from error

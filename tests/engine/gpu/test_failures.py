@@ -1,0 +1,118 @@
+"""What goes wrong with a device becomes DeviceFailed or OutOfMemory, and want of memory first makes tiles smaller."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+
+from daemon.engine.gpu import workspace
+from daemon.engine.gpu.border import device_errors
+from daemon.engine.gpu.lanczos import SOFTWARE, TileSize, lanczos_passes
+from daemon.engine.gpu.pipeline import compile_pass
+from daemon.engine.gpu.upscaler import SMALLEST_TILE, GpuUpscaler
+from daemon.engine.resampling import Light, Resampling
+from daemon.errors import Cancelled, DeviceFailed, OutOfMemory
+
+SOURCE = np.random.default_rng(1).integers(0, 256, (100, 100, 3), dtype=np.uint8)
+GAMMA = Resampling(Light.GAMMA, 0.0)
+
+
+def run(engine: GpuUpscaler) -> Any:
+    return engine.upscale(SOURCE, (200, 200), GAMMA, lambda _share: None)
+
+
+class Stingy(workspace.Workspace):
+    """Has memory for `most` words of result only."""
+
+    most = 0
+    asked: list[int]
+
+    def __init__(self, device: Any, size: TileSize, channels: int) -> None:
+        words = size.columns * size.out_rows
+        Stingy.asked.append(words)
+        if words > Stingy.most:
+            raise OutOfMemory("no memory for a tile")
+        super().__init__(device, size, channels)
+
+
+@pytest.fixture
+def stingy(own_engine: GpuUpscaler, monkeypatch: pytest.MonkeyPatch) -> GpuUpscaler:
+    monkeypatch.setattr("daemon.engine.gpu.upscaler.Workspace", Stingy)
+    monkeypatch.setattr(Stingy, "asked", [], raising=False)
+    return own_engine
+
+
+def test_tiles_are_halved_until_they_fit(
+    engine: GpuUpscaler, stingy: GpuUpscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stingy, "most", 100 * 100)
+    assert np.array_equal(run(stingy), run(engine))
+    assert stingy._most == (128, 128)
+
+
+def test_the_smaller_tiles_are_kept_for_later_jobs(stingy: GpuUpscaler, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stingy, "most", 100 * 100)
+    run(stingy)
+    asked = len(Stingy.asked)
+    run(stingy)
+    assert len(Stingy.asked) == asked
+
+
+def test_where_even_the_smallest_tile_does_not_fit_it_is_out_of_memory(stingy: GpuUpscaler) -> None:
+    with pytest.raises(OutOfMemory):
+        run(stingy)
+    assert stingy._most == (SMALLEST_TILE, SMALLEST_TILE)
+
+
+def test_a_buffer_no_driver_grants_is_out_of_memory_or_a_failed_device(own_engine: GpuUpscaler) -> None:
+    with pytest.raises((OutOfMemory, DeviceFailed)), device_errors("allocating too much"):
+        own_engine._handle.create_buffer(size=1 << 40, usage=0x80)
+
+
+def test_a_device_that_is_lost_between_jobs_has_failed(own_engine: GpuUpscaler) -> None:
+    run(own_engine)
+    own_engine._handle.destroy()
+    with pytest.raises(DeviceFailed):
+        run(own_engine)
+
+
+def test_a_loss_that_only_the_log_tells_of_is_a_failed_device(own_engine: GpuUpscaler) -> None:
+    def lose(_share: float) -> None:
+        logging.getLogger("wgpu").error("DEVICE LOST!")
+
+    own_engine._most = (64, 64)
+    with pytest.raises(DeviceFailed, match="DEVICE LOST"):
+        own_engine.upscale(SOURCE, (200, 200), GAMMA, lose)
+
+
+def test_a_submit_that_fails_is_a_failed_device(own_engine: GpuUpscaler, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_commands: object) -> None:
+        raise RuntimeError("submit refused")
+
+    monkeypatch.setattr(own_engine._handle.queue, "submit", refuse)
+    with pytest.raises(DeviceFailed, match="submit refused"):
+        run(own_engine)
+
+
+def test_closing_twice_and_closing_a_lost_device_are_quiet(own_engine: GpuUpscaler) -> None:
+    own_engine._handle.destroy()
+    own_engine.close()
+    own_engine.close()
+
+
+def test_the_error_of_a_broken_shader_names_its_label(own_engine: GpuUpscaler) -> None:
+    broken = lanczos_passes(GAMMA, 3, SOFTWARE)[0]
+    with pytest.raises(DeviceFailed, match=r"lanczos_x\.wgsl(?s:.)*nonsense"):
+        compile_pass(own_engine._handle, broken, source="@compute fn main() { nonsense(); }")
+
+
+def test_our_own_errors_pass_the_border_and_foreign_memory_errors_become_ours() -> None:
+    with pytest.raises(Cancelled), device_errors("anything"):
+        raise Cancelled("by the user")
+    with pytest.raises(OutOfMemory, match="a tile"), device_errors("a tile"):
+        raise MemoryError
+    with pytest.raises(OutOfMemory), device_errors("a tile"):
+        raise RuntimeError("Validation Error: Not enough memory left")

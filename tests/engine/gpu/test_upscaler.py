@@ -1,0 +1,162 @@
+"""The GPU engine gives what the reference gives, whole or in tiles, again and again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from daemon.engine.gpu.upscaler import GpuUpscaler
+from daemon.engine.reference.lanczos import upscale as reference
+from daemon.engine.resampling import Light, Resampling
+from daemon.engine.upscaler import Upscaler
+
+Bytes = NDArray[np.uint8]
+GAMMA = Resampling(Light.GAMMA, 0.0)
+SHARED = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RECIPES = [Resampling(light, antiring) for light in Light for antiring in (0.0, 0.5, 1.0)]
+
+
+def noise(width: int, height: int, channels: int, seed: int = 0) -> Bytes:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def run(engine: GpuUpscaler, source: Bytes, out_size: tuple[int, int], resampling: Resampling) -> Bytes:
+    return engine.upscale(source, out_size, resampling, lambda _share: None)
+
+
+def assert_as_reference(engine: GpuUpscaler, source: Bytes, out_size: tuple[int, int], resampling: Resampling) -> None:
+    """At most one level off. Where alpha itself is under half a level, nothing of the colour can be seen."""
+    made = run(engine, source, out_size, resampling)
+    exact = reference(source, *out_size, resampling) * 255
+    off = np.abs(made - np.rint(exact))
+    if source.shape[2] == 4:
+        off[exact[:, :, 3] < 0.5, :3] = 0
+    assert off.max() <= 1
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("resampling", RECIPES, ids=lambda r: f"{r.light}-{r.antiring}")
+def test_noise_is_as_in_the_reference(engine: GpuUpscaler, channels: int, resampling: Resampling) -> None:
+    assert_as_reference(engine, noise(37, 21, channels), (74, 42), resampling)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("ratio", [1, 1.5, 2, 3.3, 4, 8])
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (19, 23)])
+def test_any_ratio_and_tiny_pictures(engine: GpuUpscaler, size: tuple[int, int], ratio: float, channels: int) -> None:
+    out_size = (round(size[0] * ratio), round(size[1] * ratio))
+    assert_as_reference(engine, noise(*size, channels), out_size, Resampling(Light.SIGMOID, 0.5))
+
+
+@SHARED
+@given(
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    ratio=st.tuples(st.floats(1, 8), st.floats(1, 8)),
+    channels=st.sampled_from([1, 3, 4]),
+    resampling=st.sampled_from(RECIPES),
+    tile=st.integers(8, 90),
+)
+def test_any_size_in_any_tiles(
+    engine: GpuUpscaler,
+    size: tuple[int, int],
+    ratio: tuple[float, float],
+    channels: int,
+    resampling: Resampling,
+    tile: int,
+) -> None:
+    engine._most = (tile, tile)
+    out_size = (round(size[0] * ratio[0]), round(size[1] * ratio[1]))
+    assert_as_reference(engine, noise(*size, channels), out_size, resampling)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("ratio", [1, 2, 3.3])
+def test_tiled_equals_whole_bit_for_bit(engine: GpuUpscaler, channels: int, ratio: float) -> None:
+    source = noise(150, 90, channels)
+    out_size = (round(150 * ratio), round(90 * ratio))
+    resampling = Resampling(Light.SIGMOID, 0.5)
+    whole = run(engine, source, out_size, resampling)
+    for most in ((64, 64), (20, 300), (500, 7)):
+        engine._most = most
+        assert np.array_equal(run(engine, source, out_size, resampling), whole)
+
+
+def test_a_photograph(engine: GpuUpscaler, shared_images: Path) -> None:
+    with Image.open(shared_images / "samples" / "parrots.png") as image:
+        crop = np.asarray(image.convert("RGB"))[100:228, 100:260]
+    for resampling in RECIPES:
+        assert_as_reference(engine, crop, (crop.shape[1] * 2, crop.shape[0] * 2), resampling)
+
+
+def test_what_is_hidden_under_alpha_0_bleeds_nowhere(engine: GpuUpscaler) -> None:
+    """Red under full transparency beside opaque blue: no red comes out, and blue stays blue under every alpha."""
+    source = np.zeros((16, 16, 4), np.uint8)
+    source[:, :8] = (255, 0, 0, 0)
+    source[:, 8:] = (0, 64, 255, 255)
+    for resampling in RECIPES:
+        made = run(engine, source, (64, 64), resampling)
+        assert not made[:, :, 0].any()
+        seen = made[made[:, :, 3] > 0].astype(int)
+        assert np.abs(seen[:, :3] - (0, 64, 255)).max() <= 1
+        assert not made[:, :8].any()
+        assert_as_reference(engine, source, (64, 64), resampling)
+
+
+def test_a_view_that_is_not_contiguous(engine: GpuUpscaler) -> None:
+    source = noise(40, 30, 4)[::2, 5:35, :3]
+    assert np.array_equal(
+        run(engine, source, (60, 30), GAMMA), run(engine, np.ascontiguousarray(source), (60, 30), GAMMA)
+    )
+
+
+def test_one_engine_runs_job_after_job_and_keeps_its_buffers(engine: GpuUpscaler) -> None:
+    first = run(engine, noise(30, 20, 3), (60, 40), GAMMA)
+    workspace = engine._workspace
+    again = run(engine, noise(30, 20, 3), (60, 40), GAMMA)
+    assert np.array_equal(first, again)
+    assert engine._workspace is workspace
+    run(engine, noise(9, 5, 4), (20, 40), RECIPES[-1])
+    assert np.array_equal(run(engine, noise(30, 20, 3), (60, 40), GAMMA), first)
+
+
+def test_a_smaller_tile_leaves_no_trace_of_a_larger(engine: GpuUpscaler) -> None:
+    engine._most = (64, 64)
+    assert_as_reference(engine, noise(70, 43, 3), (70 * 3, 43 * 3), GAMMA)
+
+
+def test_the_share_done_rises_to_1_and_what_on_tile_raises_passes_through(engine: GpuUpscaler) -> None:
+    engine._most = (40, 40)
+    shares: list[float] = []
+    engine.upscale(noise(50, 50, 3), (100, 100), GAMMA, shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert len(shares) == 9
+
+    class Stopped(Exception):
+        pass
+
+    def stop(share: float) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        engine.upscale(noise(50, 50, 3), (100, 100), GAMMA, stop)
+    assert_as_reference(engine, noise(50, 50, 3), (100, 100), GAMMA)
+
+
+def test_it_is_an_upscaler_that_names_its_device(engine: GpuUpscaler) -> None:
+    upscaler: Upscaler = engine
+    assert upscaler.device.name
+    assert upscaler.device.device_class.startswith(upscaler.device.backend)
+
+
+def test_other_channels_and_shrinking_are_refused(engine: GpuUpscaler) -> None:
+    with pytest.raises(ValueError, match="2 channels"):
+        run(engine, noise(4, 4, 2), (8, 8), GAMMA)
+    with pytest.raises(ValueError, match="cannot enlarge"):
+        run(engine, noise(4, 4, 3), (3, 8), GAMMA)

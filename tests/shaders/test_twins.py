@@ -1,0 +1,75 @@
+"""What is written both in WGSL and in Python is the same in both."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+import pytest
+
+from daemon.engine import color
+from daemon.engine.gpu.lanczos import LIGHTS, SOFTWARE, lanczos_passes
+from daemon.engine.gpu.params import STRUCTS, TAPS_PER_BINDING, UniformStruct
+from daemon.engine.gpu.source import shader_source
+from daemon.engine.resampling import Resampling
+
+# Alignment and size of the types that stand in uniform structs: WGSL, "Alignment and Size".
+LAYOUT = {"f32": (4, 4), "u32": (4, 4), "vec2<f32>": (8, 8), "vec2<u32>": (8, 8)}
+LAYOUT |= {"vec4<f32>": (16, 16), "vec4<u32>": (16, 16)}
+PASSES = sorted(entry.name.removesuffix(".wgsl") for entry in files("shaders").iterdir() if ".wgsl" in entry.name)
+
+
+def structs_of(name: str) -> dict[str, list[tuple[str, str]]]:
+    """Every `*Params` struct of a pass: its members' names and types."""
+    code = re.sub(r"//.*", "", shader_source(name))
+    found = re.findall(r"struct (\w+Params) \{(.*?)\}", code, re.DOTALL)
+    return {struct: re.findall(r"(\w+): ([\w<>]+)", body) for struct, body in found}
+
+
+def wgsl_layout(members: list[tuple[str, str]]) -> tuple[dict[str, int], int]:
+    offsets, end, widest = {}, 0, 16
+    for name, kind in members:
+        align, size = LAYOUT[kind]
+        offsets[name] = -(-end // align) * align
+        end = offsets[name] + size
+    return offsets, -(-end // widest) * widest
+
+
+def test_every_params_struct_is_described_and_every_description_is_a_struct() -> None:
+    written = {struct for name in PASSES for struct in structs_of(name)}
+    assert written == {described.name for described in STRUCTS}
+
+
+@pytest.mark.parametrize("described", STRUCTS, ids=lambda described: described.name)
+def test_names_types_offsets_and_size_of_params_are_those_of_the_wgsl(described: UniformStruct) -> None:
+    (members,) = [structs_of(name)[described.name] for name in PASSES if described.name in structs_of(name)]
+    assert members == list(described.members)
+    assert wgsl_layout(members) == (described.offsets, described.size)
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_taps_fill_the_binding(name: str) -> None:
+    assert f"taps: array<Taps, {TAPS_PER_BINDING}>" in shader_source(name)
+
+
+def test_constants_of_light_are_those_of_the_reference() -> None:
+    constants = dict(re.findall(r"const (\w+) = ([\d.]+)u?;", shader_source("lanczos_x")))
+    compared = {name for name in constants if hasattr(color, name)}
+    assert compared >= {"SRGB_GAMMA", "SIGMOID_SCALE", "SIGMOID_OFFSET", "SIGMOID_CENTER", "LINEAR_KNEE"}
+    for name in compared:
+        assert float(constants[name]) == pytest.approx(getattr(color, name), rel=1e-12)
+    assert {light: int(constants[f"LIGHT_{light.name}"]) for light in LIGHTS} == LIGHTS
+
+
+def test_every_override_is_given_and_every_one_given_is_there() -> None:
+    for shader_pass in lanczos_passes(Resampling(), 3, SOFTWARE):
+        declared = set(re.findall(r"override (\w+):", shader_source(shader_pass.name)))
+        assert declared == set(shader_pass.constants)
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_bindings_are_params_then_source_and_dest_last(name: str) -> None:
+    bindings = re.findall(r"@binding\((\d)\) var(?:<.*?>)? (\w+):", shader_source(name))
+    assert [int(place) for place, _ in bindings] == list(range(len(bindings)))
+    names = [name for _, name in bindings]
+    assert (names[0], names[1], names[-1]) == ("params", "source", "dest")
