@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator
 from typing import Final
 
 import structlog
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 
 from daemon.accounts.local import local_access
 from daemon.api.guard import answer_cors, guard
@@ -33,7 +34,7 @@ from daemon.store.sweep import Sweep, SweepLimits
 
 SWEEP_SECONDS: Final = 60.0
 SETTLE_SECONDS: Final = 0.2  # accepted connections reach their handlers
-LINGER_SECONDS: Final = 0.5  # their answers say `Connection: close`
+LINGER_SECONDS: Final = 0.5  # and get their answers, which say `Connection: close`
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 log = structlog.get_logger(__name__)
 
@@ -113,28 +114,38 @@ async def serve(settings: Settings) -> None:
     if settings.lifeline_fd is not None:
         watch_lifeline(settings.lifeline_fd, stop.set)
     sockets = listening_sockets(settings.listen_fds, settings.host, settings.port)
-    async with running_parts(settings) as parts:
-        runner = web.AppRunner(build_app(parts), access_log=None, shutdown_timeout=settings.drain_seconds)
-        await runner.setup()
-        sites = [web.SockSite(runner, listener, backlog=BACKLOG) for listener in sockets]
-        for site in sites:
-            await site.start()
-        log.info("serving", address=sockets[0].getsockname()[:2])
-        beat = asyncio.create_task(Heartbeat(settings.heartbeat_fd).run()) if settings.heartbeat_fd else None
-        try:
-            await stop.wait()
-        finally:
-            log.info("draining")
-            parts.submission.draining = True
-            for listener in sockets:  # stop accepting before closing anything: aiohttp would drop what it accepted
-                loop.remove_reader(listener.fileno())
-            await asyncio.sleep(SETTLE_SECONDS)
+    beat = Heartbeat(settings.heartbeat_fd) if settings.heartbeat_fd is not None else None
+    try:
+        async with running_parts(settings) as parts:
+            runner = web.AppRunner(build_app(parts), access_log=None, shutdown_timeout=settings.drain_seconds)
+            await runner.setup()
+            sites = [web.SockSite(runner, listener, backlog=BACKLOG) for listener in sockets]
             for site in sites:
-                await site.stop()
-            for socket in list(parts.sockets):
-                await socket.close(code=1012, message=b"restarting")
-            await asyncio.sleep(LINGER_SECONDS)
-            await runner.cleanup()
+                await site.start()
+            log.info("serving", address=sockets[0].getsockname()[:2])
             if beat is not None:
-                beat.cancel()
+                beat.start()
+            try:
+                await stop.wait()
+            finally:
+                await _drain(parts, runner, sites, sockets)
+    finally:
+        if beat is not None:
+            beat.stop()
     log.info("stopped")
+
+
+async def _drain(parts: Parts, runner: web.AppRunner, sites: list[web.SockSite], sockets: list[socket.socket]) -> None:
+    """Stop accepting before anything is closed: aiohttp would drop what it had accepted and not yet read."""
+    log.info("draining")
+    parts.submission.draining = True
+    loop = asyncio.get_running_loop()
+    for listener in sockets:
+        loop.remove_reader(listener.fileno())
+    await asyncio.sleep(SETTLE_SECONDS)
+    for site in sites:
+        await site.stop()
+    for open_socket in list(parts.sockets):
+        await open_socket.close(code=WSCloseCode.SERVICE_RESTART, message=b"restarting")
+    await asyncio.sleep(LINGER_SECONDS)
+    await runner.cleanup()

@@ -45,6 +45,8 @@ class StoreLock:
 def listening_sockets(fds: tuple[int, ...], host: str, port: int) -> list[socket.socket]:
     """The sockets that the supervisor handed down, or one of our own for a bare daemon."""
     if fds:
+        for fd in fds:
+            os.set_inheritable(fd, False)  # a worker that kept it would keep the port after us
         return [socket.socket(fileno=fd) for fd in fds]
     own = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -54,25 +56,32 @@ def listening_sockets(fds: tuple[int, ...], host: str, port: int) -> list[socket
 
 
 class Heartbeat:
-    """Tells the supervisor that the loop turns: `ready` once, then `beat` every second from the loop itself."""
+    """Tells the supervisor that the loop turns: `ready` once, then `beat` every second from the loop itself, for as
+    long as the daemon lives, while it drains too.
+    """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._timer: asyncio.TimerHandle | None = None
         os.set_blocking(fd, False)
+        os.set_inheritable(fd, False)
 
-    async def run(self) -> None:
+    def start(self) -> None:
         self._say(b"ready\n")
-        while True:
-            await asyncio.sleep(BEAT_SECONDS)
-            self._say(b"beat\n")
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _say(self, line: bytes) -> None:
         with contextlib.suppress(BlockingIOError, BrokenPipeError):  # its reader's trouble is not ours
             os.write(self._fd, line)
+        self._timer = asyncio.get_running_loop().call_later(BEAT_SECONDS, self._say, b"beat\n")
 
 
 def watch_lifeline(fd: int, on_end: Callable[[], None]) -> None:
     """Call `on_end` when the supervisor is gone: its end of the pipe closes with it, however it died."""
+    os.set_inheritable(fd, False)
     loop = asyncio.get_running_loop()
 
     def ended() -> None:

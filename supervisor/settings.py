@@ -52,7 +52,7 @@ def read_settings(environ: Mapping[str, str], daemon_command: Sequence[str] = ()
             longest=_seconds(environ, "PRO_ENGINE_BACKOFF_MAX", 30.0),
             reset_after=_seconds(environ, "PRO_ENGINE_BACKOFF_RESET", 600.0),
         ),
-        daemon_command=tuple(daemon_command) or (sys.executable, "-m", "daemon"),
+        daemon_command=tuple(daemon_command) or (sys.executable, "-P", "-m", "daemon"),
     )
 
 

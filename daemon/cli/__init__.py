@@ -1,0 +1,1 @@
+"""The command `pro-engine`, one module a command."""

@@ -85,6 +85,7 @@ def _add_upscale(command: argparse.ArgumentParser) -> None:
     command.add_argument("--format", choices=["png", "jpeg", "jpg", "webp"], help="default: as the source")
     command.add_argument("--quality", type=int, default=92, help="of jpeg and webp, 1 to 100 (default: 92)")
     command.add_argument("--keep-metadata", choices=["all", "safe", "none"], default="all", help="safe drops the place")
+    command.add_argument("--json", action="store_true", help="one JSON line a picture on standard output")
     command.add_argument("--force", action="store_true", help="replace results that are there already")
 
 

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from daemon import log, settings
+from daemon.cli.advice import ADVICE
 from daemon.client import connect
 from daemon.errors import ServiceUnreachable
 from daemon.executor.executor import ExecutorStatus
@@ -24,10 +25,6 @@ from daemon.executor.slot import WorkerOptions
 
 LIBRARIES: Final = ("aiohttp", "aiosqlite", "numba", "numpy", "pillow", "psutil", "pydantic", "structlog", "wgpu")
 OPEN_SECONDS: Final = 150.0
-ADVICE: Final = (
-    "A GPU with its Vulkan driver would speed this up. On Debian and Ubuntu: `apt-get install mesa-vulkan-drivers` "
-    "for AMD and Intel, the package nvidia-driver for NVIDIA."
-)
 
 
 def doctor(_options: argparse.Namespace) -> int:

@@ -18,4 +18,5 @@ def run(_options: argparse.Namespace) -> int:
         "PRO_ENGINE_CACHE_DIR": str(values.folders.cache),
     }
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-m", "supervisor"], env)  # noqa: S606, no shell is the point
+    # -P: a folder `supervisor` where somebody happens to stand is not ours
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "supervisor"], env)  # noqa: S606, no shell is the point

@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from daemon import settings
+from daemon.cli.advice import ADVICE
 from daemon.client import connect
 
 
@@ -34,10 +35,12 @@ async def _ask() -> tuple[str, dict[str, Any]]:
 def _lines(url: str, health: dict[str, Any]) -> list[str]:
     services, system = health["services"], health["system"]
     rejected = services["webgpu"].get("rejected", [])
+    names = services["hardware_detector"]["devices"]
     return [
         f"pro-engine is {health['status']} at {url}, up {system['uptime']:.0f} s, pid {health['pid']}",
-        f"devices  {', '.join(services['hardware_detector']['devices']) or 'warming up'}",
+        f"devices  {', '.join(names) or 'warming up'}",
         f"queue    {services['queue']['running']} running, {services['queue']['waiting']} waiting",
         f"memory   {system['memory']['rss'] >> 20} MiB in the daemon",
         *(f"not used {item['name']}: {item['reason']}" for item in rejected),
+        *([ADVICE] if services["gpu_acceleration"]["status"] == "off" and names else []),
     ]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from daemon import log, settings
 from daemon.api.wire import read_fields
@@ -23,6 +25,7 @@ from daemon.cli.inputs import Item, plan
 from daemon.errors import BadRequest, ProEngineError
 
 AT_ONCE: Final = 4  # pictures on their way at the same time: uploads and downloads overlap the device's work
+Tell = Callable[[Item, Report, float], None]  # what came of a picture, and the seconds that it took
 MOST_EXIT: Final = 100  # above it, exit codes mean other things
 
 
@@ -39,8 +42,9 @@ def upscale(options: argparse.Namespace) -> int:
     items = plan(options.pictures, options.output, _suffix(options), options.format)
     values = settings.read()
     log.set_up("pretty", quiet=True)
-    console = Console(highlight=False, soft_wrap=True)
-    failures = asyncio.run(_all(items, fields, values, console, force=options.force))
+    console = Console(highlight=False, soft_wrap=True, stderr=options.json)
+    tell = _tell_json if options.json else partial(_tell, console)
+    failures = asyncio.run(_all(items, fields, values, console, tell, force=options.force))
     if len(items) > 1:
         console.print(f"{len(items) - len(failures)} of {len(items)} pictures enlarged")
     for failure in failures:
@@ -74,7 +78,7 @@ def _suffix(options: argparse.Namespace) -> str:
 
 
 async def _all(
-    items: list[Item], fields: Fields, values: settings.Settings, console: Console, *, force: bool
+    items: list[Item], fields: Fields, values: settings.Settings, console: Console, tell: Tell, *, force: bool
 ) -> list[Failure]:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     turns = asyncio.Semaphore(AT_ONCE)
@@ -86,7 +90,9 @@ async def _all(
                 async with turns:
                     bar = bars.add_task(escape(item.source.name), total=1.0)
                     try:
-                        return await _one(item, fields, backend, bars, bar, force=force)
+                        return await _one(
+                            item, fields, backend, lambda done: bars.update(bar, completed=done), tell, force=force
+                        )
                     finally:
                         bars.remove_task(bar)
 
@@ -95,19 +101,19 @@ async def _all(
 
 
 async def _one(
-    item: Item, fields: Fields, backend: Backend, bars: Progress, bar: TaskID, *, force: bool
+    item: Item, fields: Fields, backend: Backend, on_progress: Callable[[float], None], tell: Tell, *, force: bool
 ) -> Failure | None:
     started = time.perf_counter()
     try:
         require_picture(item.source)
         with _fresh(item.target, force=force) as temp:
-            report = await backend.enlarge(item.source, fields, temp, lambda done: bars.update(bar, completed=done))
+            report = await backend.enlarge(item.source, fields, temp, on_progress)
             temp.replace(item.target)
     except ProEngineError as error:
         return Failure(item, error)
     except OSError as error:
         return Failure(item, ProEngineError(f"{error.filename or item.target}: {error.strerror or error}"))
-    bars.console.print(_summary(item, report, time.perf_counter() - started))
+    tell(item, report, time.perf_counter() - started)
     return None
 
 
@@ -124,7 +130,7 @@ def _fresh(target: Path, *, force: bool) -> Iterator[Path]:
         temp.unlink(missing_ok=True)
 
 
-def _summary(item: Item, report: Report, seconds: float) -> str:
+def _tell(console: Console, item: Item, report: Report, seconds: float) -> None:
     lines = [
         f"[bold]{escape(str(item.target))}[/bold]  {report.width} x {report.height} in {seconds:.2f} s",
         f"  device  {escape(report.device)}",
@@ -134,4 +140,9 @@ def _summary(item: Item, report: Report, seconds: float) -> str:
         lines.append(f"  time    {spent}")
     if report.cache:
         lines.append(f"  cache: {report.cache}")
-    return "\n".join(lines)
+    console.print("\n".join(lines))
+
+
+def _tell_json(item: Item, report: Report, seconds: float) -> None:
+    line = {"source": str(item.source), "target": str(item.target), "seconds": round(seconds, 4), **asdict(report)}
+    print(json.dumps(line), flush=True)

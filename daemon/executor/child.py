@@ -29,7 +29,7 @@ class Child:
         ours, theirs = socket.socketpair()
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", module, "--channel", str(theirs.fileno()), *arguments,
+                sys.executable, "-P", "-m", module, "--channel", str(theirs.fileno()), *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=STDERR,
                 pass_fds=(theirs.fileno(),),

@@ -34,7 +34,7 @@ def test_everything_but_the_state_folder_has_a_default() -> None:
     settings = read_settings(GIVEN)
     assert (settings.state_dir, settings.host, settings.port) == (Path("/var/lib/x"), "127.0.0.1", 3007)
     assert settings.log_format is LogFormat.AUTO
-    assert settings.daemon_command == (sys.executable, "-m", "daemon")
+    assert settings.daemon_command == (sys.executable, "-P", "-m", "daemon")
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)

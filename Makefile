@@ -1,0 +1,39 @@
+# Everything sets up what it needs: `make demo` and `make test` work on a fresh machine with Python 3.11 or later.
+.PHONY: demo test lint run bench format lock before-after clean
+
+demo: .venv/run.stamp
+	.venv/bin/python scripts/demo.py
+
+test: .venv/dev.stamp
+	scripts/install-test-packages
+	scripts/check
+
+lint: .venv/dev.stamp
+	scripts/check lint
+
+run: .venv/run.stamp
+	.venv/bin/pro-engine run
+
+bench: .venv/dev.stamp
+	scripts/install-test-packages
+	.venv/bin/python -m bench
+
+format: .venv/dev.stamp
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+.venv/run.stamp: requirements/run.lock pyproject.toml scripts/setup
+	scripts/setup run
+
+.venv/dev.stamp: requirements/dev.lock pyproject.toml scripts/setup
+	scripts/setup dev
+
+# Newer versions of everything, for all Python versions and platforms at once.
+lock: .venv/dev.stamp
+	scripts/lock
+
+before-after: .venv/run.stamp
+	.venv/bin/python scripts/before_after.py
+
+clean:
+	rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
