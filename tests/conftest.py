@@ -1,0 +1,57 @@
+"""Fixtures that every part's tests share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SHARED_IMAGES = Path(__file__).parent.parent.parent / "shared" / "images"
+INSTALL = {
+    "vulkan": "apt-get install mesa-vulkan-drivers",
+    "systemd": "apt-get install systemd (and run as root)",
+}
+
+
+def missing(what: str, why: str) -> None:
+    """Skip with the command that would help; in CI, where everything can be installed, fail."""
+    says = f"{why}: {INSTALL[what]}"
+    if os.environ.get("CI"):
+        pytest.fail(says)
+    pytest.skip(says)
+
+
+@pytest.fixture
+def shared_images() -> Path:
+    if not SHARED_IMAGES.is_dir():
+        pytest.skip("the folder of test pictures (../shared/images) is not here")
+    return SHARED_IMAGES
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A small RGB photograph-like PNG, 64 x 48."""
+    y, x = np.mgrid[0:48, 0:64]
+    planes = [x * 4 % 256, y * 5 % 256, (x * y) % 256]
+    path = tmp_path / "picture.png"
+    Image.fromarray(np.stack(planes, axis=-1).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder of compiled CPU kernels for the whole run, kept between runs where the environment names one."""
+    named = os.environ.get("PRO_ENGINE_TEST_CACHE")
+    folder = Path(named) if named else tmp_path_factory.mktemp("kernels")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def copy_kernels(kernel_cache: Path, into: Path) -> None:
+    """Give a fresh cache folder the compiled kernels, so that a worker in it is warm at once."""
+    if (kernel_cache / "kernels").is_dir():
+        shutil.copytree(kernel_cache / "kernels", into / "kernels", dirs_exist_ok=True)
