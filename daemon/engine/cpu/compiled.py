@@ -6,6 +6,7 @@ Compiling takes some four seconds and reading the cache a third of one, numba's 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from functools import lru_cache
@@ -26,8 +27,8 @@ def prepare(cache_dir: Path) -> bool:
     The folder must be the user's own: what numba reads from it is unpickled. Returns whether it can be written; where
     it cannot, kernels are compiled in memory.
     """
-    folder = cache_dir / "kernels"
     try:
+        folder = cache_dir / "kernels" / _sources_digest()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -36,6 +37,13 @@ def prepare(cache_dir: Path) -> bool:
         return False
     os.environ[CACHE_VARIABLE] = str(folder)
     return True
+
+
+def _sources_digest() -> str:
+    # Numba looks at the size and date of the one file that holds the outermost kernel; an installer may well give the
+    # files of every version the same date.
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)

@@ -8,45 +8,28 @@ eight times slower a sample: the compiler finds no vectors in it.)
 Arithmetic is plain IEEE float32 in a fixed order, without fast-math and without fused multiply-add: a sample comes
 out the same in the vectorised part of a loop and in its remainder, so the result depends neither on the bands nor on
 the threads, nor on the processor. Fusing would save 3 to 7 % here: multiply and add have ports of their own.
-
-Numba has no types: `compile_band` is the typed border.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar, cast
+from typing import Final
 
 import numpy as np
-from numba import float32, int32, int64, njit, types, uint8, void
-from numpy.typing import NDArray
+from numba import float32, int32, int64, types, uint8, void
 
+from daemon.engine.cpu.encoding import RGBA, WHITE, encode_row
+from daemon.engine.cpu.jit import Bytes, Floats, Indices, compiled, kernel
 from daemon.engine.resampling import TAPS
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
-Indices = NDArray[np.int32]
 # source, out, x_first, x_weights, y_first, y_weights, start, stop, antiring, decode, encode, tile_width
 BandKernel = Callable[[Bytes, Bytes, Indices, Floats, Indices, Floats, int, int, np.float32, Floats, Bytes, int], None]
-Function = TypeVar("Function", bound=Callable[..., Any])
 
-RGBA: Final = 4
 # Rows whose distance is a multiple of 1 KiB would share four sets of the L1 cache; a line more spreads them.
 ROW_PADDING: Final = 16
-ZERO: Final = np.float32(0)
-ONE: Final = np.float32(1)
-HALF: Final = np.float32(0.5)
-WHITE: Final = np.float32(255)
-# An integer `min` and `max` after the conversion: bounding the float first took six times as long.
-BLACK_BYTE: Final = np.int32(0)
-WHITE_BYTE: Final = np.int32(255)
 
 
-def _compiled(function: Function) -> Function:
-    return cast("Function", njit(nogil=True, error_model="numpy")(function))
-
-
-@_compiled
+@kernel
 def decode_transposed(source: Bytes, decode: Floats, top: int, left: int, columns: Floats) -> None:
     """Working light of a tile of `source` into `columns` (width * C, height), the picture's edge repeated outside."""
     height, width, channels = source.shape
@@ -69,7 +52,7 @@ def decode_transposed(source: Bytes, decode: Floats, top: int, left: int, column
     repeat_edges(columns, start * channels, stop * channels, channels)
 
 
-@_compiled
+@kernel
 def repeat_edges(columns: Floats, start: int, stop: int, channels: int) -> None:
     """Columns outside `start` to `stop` become copies of the pixel at the nearer end."""
     for i in range(start - 1, -1, -1):
@@ -80,7 +63,7 @@ def repeat_edges(columns: Floats, start: int, stop: int, channels: int) -> None:
             columns[i, y] = columns[i - channels, y]
 
 
-@_compiled
+@kernel
 def weigh(rows: Floats, begin: int, weights: Floats, antiring: np.float32, total: Floats) -> None:
     """The weighted sum of six of `rows` from `begin` into `total`, held between the central two by share `antiring`.
 
@@ -104,7 +87,7 @@ def weigh(rows: Floats, begin: int, weights: Floats, antiring: np.float32, total
         total[i] = value + antiring * (held - value)
 
 
-@_compiled
+@kernel
 def transpose_back(column: Floats, x: int, channels: int, rows: Floats) -> None:
     """One filtered column (C * height,) into `rows` (height, width * C) as their pixel `x`."""
     height = column.size // channels
@@ -114,62 +97,7 @@ def transpose_back(column: Floats, x: int, channels: int, rows: Floats) -> None:
             rows[y, x * channels + channel] = plane[y]
 
 
-@_compiled
-def encode_gamma(line: Floats, out: Bytes) -> None:
-    for i in range(line.size):
-        out[i] = min(max(np.int32(line[i] * WHITE + HALF), BLACK_BYTE), WHITE_BYTE)
-
-
-@_compiled
-def encode_by_table(line: Floats, encode: Bytes, indices: Indices, out: Bytes) -> None:
-    scale, last = np.float32(encode.size - 1), np.int32(encode.size - 1)
-    # Two loops: the first is vectorised, the second cannot be, and together neither would be.
-    for i in range(line.size):
-        indices[i] = min(max(np.int32(line[i] * scale + HALF), BLACK_BYTE), last)
-    for i in range(line.size):
-        out[i] = encode[np.uint32(indices[i])]
-
-
-@_compiled
-def unmultiply(line: Floats, scales: Floats) -> None:
-    """Premultiplied RGBA pixels become straight ones within 0..1, in place; what has no alpha becomes black."""
-    # A scale for every sample, in a loop of its own, so that divisions and products are all vectorised: a third of the
-    # time of one loop over pixels.
-    for x in range(line.size // RGBA):
-        alpha = line[RGBA * x + 3]
-        inverse = ONE / alpha
-        scale = inverse if alpha > 0 else ZERO
-        scales[RGBA * x] = scale
-        scales[RGBA * x + 1] = scale
-        scales[RGBA * x + 2] = scale
-        scales[RGBA * x + 3] = ONE
-    for i in range(line.size):
-        value = line[i] * scales[i]
-        # Divided by next to no alpha a colour may be infinite or NaN, which no integer is.
-        positive = value if value > 0 else ZERO
-        line[i] = positive if positive < 1 else ONE
-
-
-@_compiled
-def encode_alpha(line: Floats, out: Bytes) -> None:
-    for i in range(RGBA - 1, line.size, RGBA):
-        out[i] = min(max(np.int32(line[i] * WHITE + HALF), BLACK_BYTE), WHITE_BYTE)
-
-
-@_compiled
-def encode_row(line: Floats, encode: Bytes, channels: int, indices: Indices, out: Bytes) -> None:
-    """A row of working light to bytes. An empty `encode` table stands for gamma light, whose bytes need none."""
-    if channels == RGBA:
-        unmultiply(line, np.empty(line.size, np.float32))
-    if encode.size == 0:
-        encode_gamma(line, out)
-    else:
-        encode_by_table(line, encode, indices, out)
-        if channels == RGBA:
-            encode_alpha(line, out)
-
-
-@_compiled
+@kernel
 def enlarge_width(
     columns: Floats, first: Indices, weights: Floats, antiring: np.float32, channels: int, rows: Floats
 ) -> None:
@@ -215,7 +143,7 @@ def enlarge_band(
 
 
 def compile_band(*, cached: bool) -> BandKernel:
-    """`enlarge_band` compiled for its one signature, or read from numba's cache. It releases the GIL.
+    """`enlarge_band` compiled for its one signature, or read from numba's cache.
 
     Raises:
         Exception: of numba's or the system's, whatever goes wrong; with `cached`, mostly an unusable cache folder.
@@ -225,4 +153,4 @@ def compile_band(*, cached: bool) -> BandKernel:
     encode = types.Array(uint8, 1, "C", readonly=True)
     axes = (indices, weights, indices, weights)
     signature = void(pixels, uint8[:, :, ::1], *axes, int64, int64, float32, decode, encode, int64)
-    return cast("BandKernel", njit(signature, nogil=True, error_model="numpy", cache=cached)(enlarge_band))
+    return compiled(enlarge_band, signature, cached=cached)

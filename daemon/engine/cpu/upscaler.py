@@ -28,7 +28,7 @@ __all__ = ["CpuUpscaler", "prepare"]
 # narrower and higher tiles, from 128 to 512 pixels and half to twice the rows, took up to a third longer.
 TILE_WIDTH: Final = 256
 SCRATCH_SAMPLES: Final = 240  # source rows times channels; five rows of each band are read by the next one again
-BAND_SAMPLES: Final = 1 << 23  # of one band at most, some 10 ms of work, so that a cancel is soon seen
+BAND_SAMPLES: Final = 1 << 22  # of one band at most, some 10 ms of work, so that a cancel is soon seen
 BANDS_PER_THREAD: Final = 4  # at least, so that threads end at about the same time
 MIN_BAND_ROWS: Final = 16  # thinner bands would mostly filter again the rows they share
 

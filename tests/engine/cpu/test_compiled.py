@@ -42,7 +42,7 @@ def test_prepare_makes_the_folder_and_names_it(forgotten: pytest.MonkeyPatch, tm
     assert compiled.prepare(tmp_path / "cache")
     folder = Path(os.environ[compiled.CACHE_VARIABLE])
     assert folder.is_dir()
-    assert folder.parent == tmp_path / "cache"
+    assert folder.parent == tmp_path / "cache" / "kernels"
     assert folder.stat().st_mode & 0o077 == 0
 
 

@@ -1,0 +1,25 @@
+"""The typed border to numba, which has no types: how kernels are compiled, and what they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Indices = NDArray[np.int32]
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+def kernel(function: Kernel) -> Kernel:
+    """`function` as a part of a compiled kernel: compiled with what calls it, for the types it is called with."""
+    return cast("Kernel", njit(nogil=True, error_model="numpy")(function))
+
+
+def compiled(function: Kernel, signature: Any, *, cached: bool) -> Kernel:
+    """`function` compiled for one signature, here and now, or read from numba's cache. Calls release the GIL."""
+    return cast("Kernel", njit(signature, nogil=True, error_model="numpy", cache=cached)(function))
