@@ -25,7 +25,7 @@ from daemon.engine.resampling import TAPS
 # source, out, x_first, x_weights, y_first, y_weights, start, stop, antiring, decode, encode, tile_width
 BandKernel = Callable[[Bytes, Bytes, Indices, Floats, Indices, Floats, int, int, np.float32, Floats, Bytes, int], None]
 
-# Rows whose distance is a multiple of 1 KiB would share four sets of the L1 cache; a line more spreads them.
+# Rows whose distance is a multiple of 1 KiB would share four sets of the L1 cache at most; a line more spreads them.
 ROW_PADDING: Final = 16
 
 

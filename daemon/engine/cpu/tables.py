@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from daemon.engine.color import from_light, to_light
 from daemon.engine.resampling import Light
 
-# The steepest curve is linear light near black, 12.92: half a step of 1/32767 is then 0.05 of a level, so one sample in
-# twenty may be rounded the other way there, and one in four hundred in sigmoid light. 4096 entries gave 0.4 of a level
-# and no speed; a polynomial of degree 9 took as long as the table and was less exact.
+# The steepest curve is linear light near black, 12.92: half a step of 1/32767 is then 0.05 of a level. Of a photograph's
+# samples one in 200 is rounded the other way in linear light, and one in 500 in sigmoid light. 4096 entries were up to
+# 0.4 of a level off, and no faster; a polynomial of degree 9 took as long as the table and was 0.5 of a level off.
 ENCODE_ENTRIES: Final = 1 << 15
 
 Table = TypeVar("Table", NDArray[np.uint8], NDArray[np.float32])
