@@ -98,6 +98,12 @@ class Client:
             async for chunk in response.content.iter_chunked(CHUNK):
                 await asyncio.to_thread(target.write, chunk)
 
+    @asynccontextmanager
+    async def socket(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """An authenticated WebSocket, nothing subscribed yet."""
+        async with self._session.ws_connect("/ws", heartbeat=20.0) as socket:
+            yield socket
+
     async def follow(self, job_id: str, on_event: Seen) -> dict[str, Any]:
         """Watch a job to its end, across restarts of the daemon; the job as it is then."""
         since: int | None = None
@@ -110,7 +116,7 @@ class Client:
         tries = 0
         while True:
             try:
-                async with self._session.ws_connect("/ws", heartbeat=20.0) as socket:
+                async with self.socket() as socket:
                     await socket.send_json({"type": "subscribe", "jobs": [job_id], "since": since})
                     tries = 0
                     if await _watch(socket, seen):

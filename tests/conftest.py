@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +50,9 @@ def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     named = os.environ.get("PRO_ENGINE_TEST_CACHE")
     folder = Path(named) if named else tmp_path_factory.mktemp("kernels")
     folder.mkdir(parents=True, exist_ok=True)
+    warm = "from daemon.engine.cpu.upscaler import *; import pathlib, sys; prepare(pathlib.Path(sys.argv[1])); "
+    # in a process of its own: numba is to stay out of this one, where tests look at what is imported
+    subprocess.run([sys.executable, "-c", warm + "CpuUpscaler().close()", str(folder)], check=True)
     return folder
 
 
