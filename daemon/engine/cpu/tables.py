@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from daemon.engine.color import from_light, to_light
 from daemon.engine.resampling import Light
 
-# The steepest curve is linear light near black, 12.92: half a step of 1/32767 is then 0.05 of a level. Of a photograph's
+# The steepest curve is linear light near black, 12.92: half a step of 1/32767 is then 0.05 of a level. Of a photo's
 # samples one in 200 is rounded the other way in linear light, and one in 500 in sigmoid light. 4096 entries were up to
 # 0.4 of a level off, and no faster; a polynomial of degree 9 took as long as the table and was 0.5 of a level off.
 ENCODE_ENTRIES: Final = 1 << 15
