@@ -1,0 +1,9 @@
+"""`make bench`: every benchmark in turn. Figures are medians, and ratios are taken within one run."""
+
+from __future__ import annotations
+
+from bench import api, bench_cpu, bench_wgsl
+
+for part in (bench_cpu, bench_wgsl, api):
+    print(f"== {(part.__doc__ or '').splitlines()[0]}", flush=True)
+    part.main()
