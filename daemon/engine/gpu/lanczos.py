@@ -31,7 +31,7 @@ class Schedule:
 # 1080p to 4K: runs of 8 and 120 take 112 ms, 24 and 120 82 ms, 64 and 120 73 ms; one column of 64 rows (1x64) 250 ms,
 # since lanes are filled along x only.
 HARDWARE: Final = Schedule(x_workgroup=(8, 8), x_run=8, y_workgroup=(64, 1), y_run=8)
-SOFTWARE: Final = Schedule(x_workgroup=(8, 1), x_run=60, y_workgroup=(64, 1), y_run=120)
+SOFTWARE: Final = Schedule(x_workgroup=(8, 1), x_run=120, y_workgroup=(8, 1), y_run=180)
 
 
 def schedule(kind: DeviceKind) -> Schedule:
