@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from daemon.engine.gpu.lanczos import HARDWARE, SOFTWARE
 from daemon.engine.gpu.upscaler import GpuUpscaler
 from daemon.engine.reference.lanczos import upscale as reference
 from daemon.engine.resampling import Light, Resampling
@@ -85,6 +86,25 @@ def test_tiled_equals_whole_bit_for_bit(engine: GpuUpscaler, channels: int, rati
     for most in ((64, 64), (20, 300), (500, 7)):
         engine._most = most
         assert np.array_equal(run(engine, source, out_size, resampling), whole)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_the_schedules_for_gpus_and_for_software_drivers_give_the_same(
+    engine: GpuUpscaler, own_engine: GpuUpscaler, channels: int
+) -> None:
+    source, resampling = noise(150, 90, channels), Resampling(Light.LINEAR, 0.5)
+    made = []
+    for plan in (HARDWARE, SOFTWARE):
+        own_engine._schedule = plan
+        own_engine._pipelines.clear()
+        made.append(run(own_engine, source, (495, 297), resampling))
+    assert np.array_equal(made[0], made[1])
+    assert np.array_equal(made[0], run(engine, source, (495, 297), resampling))
+
+
+def test_a_picture_wider_than_one_binding_of_taps(engine: GpuUpscaler) -> None:
+    assert_as_reference(engine, noise(400, 6, 3), (3200, 48), Resampling())
+    assert_as_reference(engine, noise(5, 600, 4), (5, 2400), Resampling())
 
 
 def test_a_photograph(engine: GpuUpscaler, shared_images: Path) -> None:
