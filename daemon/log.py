@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+from typing import Final, Literal
 
 import structlog
+
+# without the local variables that structlog would show: tokens and secrets are among them
+TRACEBACKS: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
 def set_up(form: Literal["auto", "json", "pretty"], *, quiet: bool = False) -> None:
@@ -21,9 +24,9 @@ def set_up(form: Literal["auto", "json", "pretty"], *, quiet: bool = False) -> N
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if pretty:
-        steps.append(structlog.dev.ConsoleRenderer())
+        steps.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
     else:
-        steps += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        steps += [structlog.processors.ExceptionRenderer(TRACEBACKS), structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=steps,
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR if quiet else logging.INFO),
