@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from daemon.api.parts import OWNER, PARTS, Parts
-from daemon.errors import AccessTokenRequired, OriginNotAllowed, WrongHost
+from daemon.errors import AccessTokenRequired, InvalidToken, OriginNotAllowed, WrongHost
 
 OPEN_PATHS: Final = frozenset({"/health", "/api/service-info"})
 OWN_WAY_PATHS: Final = frozenset({"/ws"})  # authenticates by its first message
@@ -87,8 +87,13 @@ def bearer(request: web.Request) -> str:
 
     Raises:
         AccessTokenRequired: there is none.
+        InvalidToken: it is no text.
     """
     scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     if scheme.casefold() != "bearer" or not token.strip():
         raise AccessTokenRequired("send the access token as `Authorization: Bearer …`; `pro-engine token` shows it")
+    if (
+        not token.isascii()
+    ):  # aiohttp gives bytes that are no text as surrogates, which can be neither compared nor kept
+        raise InvalidToken("the access token is not the one of this service; `pro-engine token` shows it")
     return token.strip()

@@ -18,6 +18,7 @@ from daemon.jobs.job import Job, JobState
 
 MOST_ON_A_PAGE: Final = 200
 ON_A_PAGE: Final = 50
+LIMIT_DIGITS: Final = 3  # Python refuses to read numbers of thousands of digits
 CANCEL_SECONDS: Final = 2.0  # a running job is seen to stop within a tile; the answer waits this long for it
 CONTENT_TYPES: Final = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 ENDINGS: Final = {"png": "png", "jpeg": "jpg", "webp": "webp"}
@@ -34,7 +35,7 @@ async def list_jobs(request: web.Request) -> web.Response:
     limit = request.query.get("limit", str(ON_A_PAGE))
     if state is not None and state not in set(JobState):
         raise BadRequest(f"state: {state!r} is none of {', '.join(JobState)}")
-    if not limit.isdecimal() or not 1 <= int(limit) <= MOST_ON_A_PAGE:
+    if not limit.isdecimal() or len(limit) > LIMIT_DIGITS or not 1 <= int(limit) <= MOST_ON_A_PAGE:
         raise BadRequest(f"limit: must be 1 to {MOST_ON_A_PAGE}")
     if cursor is not None and (not cursor.isdecimal() or len(cursor) > 18):  # noqa: PLR2004, what SQLite can hold
         raise BadRequest("cursor: not one of ours")

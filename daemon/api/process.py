@@ -24,8 +24,8 @@ async def submit(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     parts.submission.require_open()
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not 1 <= len(key) <= MAX_KEY:
-        raise BadRequest(f"Idempotency-Key must have 1 to {MAX_KEY} characters")
+    if key is not None and not (1 <= len(key) <= MAX_KEY and key.isascii()):
+        raise BadRequest(f"Idempotency-Key must have 1 to {MAX_KEY} ASCII characters")
     upload, fields = await receive(request, parts.files, parts.limits.upload_bytes)
     try:
         spec = read_fields(fields).spec()

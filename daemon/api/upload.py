@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http import HttpProcessingError
 
 from daemon.errors import BadRequest, DiskFull, UploadTooLarge
 from daemon.jobs.submission import Upload
@@ -37,10 +38,17 @@ async def receive(request: web.Request, files: Files, limit: int) -> tuple[Uploa
         sha256 = await _store(request.content.iter_chunked(CHUNK), temp, limit)
         fields = {name: value for name, value in request.query.items() if name not in QUERY_CONTROLS}
         return Upload(temp, sha256, _clean_name(request.query.get("name"))), fields
+    except (ConnectionError, web.RequestPayloadError, HttpProcessingError) as error:  # what aiohttp raises over a body
+        _remove(temp)
+        raise BadRequest("the upload broke off, or cannot be read") from error
     except BaseException:
-        with contextlib.suppress(OSError):
-            temp.unlink()
+        _remove(temp)
         raise
+
+
+def _remove(temp: Path) -> None:
+    with contextlib.suppress(OSError):
+        temp.unlink()
 
 
 async def _multipart(request: web.Request, temp: Path, limit: int) -> tuple[Upload, dict[str, str]]:
