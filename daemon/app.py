@@ -33,6 +33,7 @@ from daemon.store.files import Files
 from daemon.store.sweep import Sweep, SweepLimits
 
 SWEEP_SECONDS: Final = 60.0
+READ_BUFFER: Final = 1 << 20  # bytes; with aiohttp's 64 KiB an upload is paused and resumed for every few packets
 SETTLE_SECONDS: Final = 0.2  # accepted connections reach their handlers
 LINGER_SECONDS: Final = 0.5  # and get their answers, which say `Connection: close`
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -70,7 +71,7 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             executor=executor,
             limits=ApiLimits(settings.max_upload_bytes, settings.max_source_pixels, settings.max_output_pixels),
             origins=frozenset(settings.origins),
-            hosts=LOOPBACK_NAMES | {settings.host.casefold()},
+            hosts=own_names(settings.host),
             clock=time.time,
             started_at=started_at,
         )
@@ -83,6 +84,12 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         await intake.close()
         files.close()
         await database.close()
+
+
+def own_names(host: str) -> frozenset[str]:
+    """What a `Host` header may call us: loopback, and the address we listen on as it stands in a URL."""
+    name = host.casefold()
+    return LOOPBACK_NAMES | {f"[{name}]" if ":" in name else name}
 
 
 async def _sweep(database: Database, files: Files, settings: Settings, started_at: float) -> None:
@@ -117,7 +124,12 @@ async def serve(settings: Settings) -> None:
     beat = Heartbeat(settings.heartbeat_fd) if settings.heartbeat_fd is not None else None
     try:
         async with running_parts(settings) as parts:
-            runner = web.AppRunner(build_app(parts), access_log=None, shutdown_timeout=settings.drain_seconds)
+            runner = web.AppRunner(
+                build_app(parts),
+                access_log=None,
+                shutdown_timeout=settings.drain_seconds,
+                read_bufsize=READ_BUFFER,
+            )
             await runner.setup()
             sites = [web.SockSite(runner, listener, backlog=BACKLOG) for listener in sockets]
             for site in sites:
