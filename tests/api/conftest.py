@@ -1,0 +1,157 @@
+"""The real application in this process: real sockets, a real store, a real intake and a real worker on the CPU."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import io
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+import pytest_asyncio
+from aiohttp.test_utils import TestServer
+from PIL import Image
+
+from daemon import settings
+from daemon.api.parts import Parts
+from daemon.app import build_app, running_parts
+from daemon.executor.local import LocalExecutor
+from tests.conftest import copy_kernels
+
+PICTURES = itertools.count()
+PATIENCE = 10.0  # seconds for what takes milliseconds
+JSON = dict[str, Any]
+
+
+@dataclasses.dataclass
+class Service:
+    """A running service and a session that carries its bearer."""
+
+    parts: Parts
+    values: settings.Settings
+    server: TestServer
+    session: aiohttp.ClientSession
+
+    @property
+    def port(self) -> int:
+        assert self.server.port is not None
+        return self.server.port
+
+    @property
+    def token(self) -> str:
+        return self.parts.access.token
+
+    def stranger(self, **options: Any) -> aiohttp.ClientSession:
+        """A session without a bearer."""
+        return aiohttp.ClientSession(f"http://127.0.0.1:{self.port}", **options)
+
+    async def jobs(self) -> list[str]:
+        return [job.id for job in await self.parts.ledger.page("local", None, 10_000, None)]
+
+    def temporary(self) -> list[Path]:
+        return list((self.values.folders.cache / "tmp").iterdir())
+
+    def worker_pid(self) -> int:
+        executor = self.parts.executor
+        assert isinstance(executor, LocalExecutor)
+        child = executor._slots[0]._child
+        assert child is not None
+        return child.pid
+
+    async def submit(self, picture: bytes | None = None, fields: Mapping[str, str] | None = None) -> JSON:
+        """Hand in a picture and wait for its end."""
+        data = png() if picture is None else picture
+        headers = {"Prefer": "wait=30"}
+        async with self.session.post("/api/process", params=fields, data=data, headers=headers) as response:
+            job: JSON = await response.json()
+            assert response.status == 200, job
+            return job
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """Bytes as they are, for what no client library would send."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                yield reader, writer
+        finally:
+            writer.transport.abort()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    def head(self, request: str, *headers: str) -> bytes:
+        """The head of a request with our bearer."""
+        lines = [f"{request} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {self.token}", *headers]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+    async def json(self, method: str, path: str, **options: Any) -> tuple[int, JSON]:
+        async with self.session.request(method, path, **options) as response:
+            return response.status, await response.json(content_type=None)
+
+
+def png(width: int = 24, height: int = 18, form: str = "png", number: int | None = None) -> bytes:
+    """A picture that no other test has, so that the cache does not answer for it; or that of `number`."""
+    seed = next(PICTURES) if number is None else 1_000_000 + number
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, form)
+    return file.getvalue()
+
+
+def form(picture: bytes, **fields: str) -> aiohttp.FormData:
+    data = aiohttp.FormData()
+    for name, value in fields.items():
+        data.add_field(name, value)
+    data.add_field("image", io.BytesIO(picture), filename="holiday.png", content_type="image/png")
+    return data
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, kernels: Path, **changes: Any) -> AsyncIterator[Service]:
+    """A service whose settings are the defaults but for the device and `changes`."""
+    env = {
+        "PRO_ENGINE_STATE_DIR": str(folder / "state"),
+        "PRO_ENGINE_CACHE_DIR": str(folder / "cache"),
+        "PRO_ENGINE_DEVICE": "cpu",
+        "PRO_ENGINE_DRAIN_SECONDS": "0.5",
+    }
+    values = dataclasses.replace(settings.read(env), **changes)
+    values.folders.state.mkdir(mode=0o700)
+    copy_kernels(kernels, values.folders.cache)
+    async with running_parts(values) as parts:
+        (await parts.executor.lease()).release()
+        copy_kernels(values.folders.cache, kernels)  # the first worker of a run compiles them for the rest
+        async with serving(parts, values) as service:
+            yield service
+
+
+@contextlib.asynccontextmanager
+async def serving(parts: Parts, values: settings.Settings) -> AsyncIterator[Service]:
+    """The application over parts that run already."""
+    server = TestServer(build_app(parts), host="127.0.0.1")
+    await server.start_server()
+    headers = {"Authorization": f"Bearer {parts.access.token}"}
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}", headers=headers) as session:
+        yield Service(parts, values, server, session)
+    await server.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def service(tmp_path_factory: pytest.TempPathFactory, kernel_cache: Path) -> AsyncIterator[Service]:
+    """One service for every test that leaves it as it was."""
+    async with running(tmp_path_factory.mktemp("service"), kernel_cache) as running_service:
+        yield running_service
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def small(tmp_path_factory: pytest.TempPathFactory, kernel_cache: Path) -> AsyncIterator[Service]:
+    """A service with tiny limits."""
+    limits = {"max_upload_bytes": 100_000, "max_source_pixels": 10_000, "max_output_pixels": 40_000, "max_queue": 1}
+    async with running(tmp_path_factory.mktemp("small"), kernel_cache, **limits) as running_service:
+        yield running_service
