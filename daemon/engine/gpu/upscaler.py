@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import reduce
 from typing import Any, Final
@@ -60,20 +60,20 @@ class GpuUpscaler:
             raise ValueError(f"a picture of {channels} channels")
         taps = lanczos3_taps(width, out_size[0]), lanczos3_taps(height, out_size[1])
         result = allocate_picture(out_size, channels)
+        reached = 0.0
         with LossWatch() as watch:
-            pipeline = self._pipeline(resampling, channels)
-            tiles, workspace = self._fit((width, height), out_size, channels)
-            with device_errors("binding a tile"):
-                bind_groups = workspace.bind(pipeline)
-            before: Tile | None = None
-            for done, tile in enumerate(tiles, start=1):
-                with device_errors("enlarging a tile"):
-                    self._load(workspace, source, tile, before, taps, resampling.antiring)
-                    self._run(workspace, pipeline, bind_groups, TileSize.of(tile, channels))
-                    self._read(workspace, tile, result)
-                before = tile
+            shares = self._enlarge(source, taps, resampling, result)
+            while reached < 1:
+                try:
+                    share = next(shares)
+                except OutOfMemory:
+                    if not self._halve_tiles():
+                        raise
+                    shares = self._enlarge(source, taps, resampling, result)
+                    continue
                 watch.check()
-                on_tile(done / len(tiles))
+                reached = max(reached, share)  # begun again with smaller tiles, the share done would fall
+                on_tile(reached)
         return result.reshape(out_size[1], out_size[0], channels)
 
     def close(self) -> None:
@@ -91,17 +91,34 @@ class GpuUpscaler:
             self._pipelines[key] = Pipeline(self._handle, passes, most_workgroups)
         return self._pipelines[key]
 
-    def _fit(self, size: tuple[int, int], out_size: tuple[int, int], channels: int) -> tuple[list[Tile], Workspace]:
-        """Tiles that there is memory for: each refusal halves them, for later jobs as well."""
-        while True:
-            tiles = plan_tiles(size, out_size, self._most, align=WORD)
-            largest = reduce(TileSize.union, (TileSize.of(tile, channels) for tile in tiles))
-            try:
-                return tiles, self._allocate(largest, channels)
-            except OutOfMemory:
-                if min(self._most) <= SMALLEST_TILE:
-                    raise
-                self._most = (max(self._most[0] // 2, SMALLEST_TILE), max(self._most[1] // 2, SMALLEST_TILE))
+    def _enlarge(
+        self, source: Bytes, taps: tuple[AxisTaps, AxisTaps], resampling: Resampling, result: Bytes
+    ) -> Iterator[float]:
+        """Fill `result` tile by tile, yielding the share done after each."""
+        height, width, channels = source.shape
+        out_size = len(taps[0].first), len(taps[1].first)
+        pipeline = self._pipeline(resampling, channels)
+        tiles = plan_tiles((width, height), out_size, self._most, align=WORD)
+        largest = reduce(TileSize.union, (TileSize.of(tile, channels) for tile in tiles))
+        workspace = self._allocate(largest, channels)
+        with device_errors("binding a tile"):
+            bind_groups = workspace.bind(pipeline)
+        before: Tile | None = None
+        for done, tile in enumerate(tiles, start=1):
+            with device_errors("enlarging a tile"):
+                self._load(workspace, source, tile, before, taps, resampling.antiring)
+                self._run(workspace, pipeline, bind_groups, TileSize.of(tile, channels))
+                self._read(workspace, tile, result)
+            before = tile
+            yield done / len(tiles)
+
+    def _halve_tiles(self) -> bool:
+        """Smaller tiles from now on, for later jobs as well; False where they are at their smallest."""
+        if max(self._most) <= SMALLEST_TILE:
+            return False
+        self._free()
+        self._most = (max(self._most[0] // 2, SMALLEST_TILE), max(self._most[1] // 2, SMALLEST_TILE))
+        return True
 
     def _allocate(self, size: TileSize, channels: int) -> Workspace:
         kept = self._workspace

@@ -67,6 +67,35 @@ def test_where_even_the_smallest_tile_does_not_fit_it_is_out_of_memory(stingy: G
     assert stingy._most == (SMALLEST_TILE, SMALLEST_TILE)
 
 
+def test_memory_that_runs_out_in_the_middle_halves_the_tiles_and_the_share_never_falls(
+    engine: GpuUpscaler, own_engine: GpuUpscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_engine._most = (128, 128)
+    queue, refusals = own_engine._handle.queue, iter([False, True])
+    submit = queue.submit
+
+    def sometimes(commands: object) -> None:
+        if next(refusals, False):
+            raise RuntimeError("Not enough memory left.")
+        submit(commands)
+
+    monkeypatch.setattr(queue, "submit", sometimes)
+    shares: list[float] = []
+    made = own_engine.upscale(SOURCE, (200, 200), GAMMA, shares.append)
+    assert np.array_equal(made, run(engine))
+    assert own_engine._most == (64, 64)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_a_callback_that_is_out_of_memory_stops_the_work(engine: GpuUpscaler) -> None:
+    def fail(_share: float) -> None:
+        raise OutOfMemory("not ours")
+
+    with pytest.raises(OutOfMemory, match="not ours"):
+        engine.upscale(SOURCE, (200, 200), GAMMA, fail)
+
+
 def test_a_buffer_no_driver_grants_is_out_of_memory_or_a_failed_device(own_engine: GpuUpscaler) -> None:
     with pytest.raises((OutOfMemory, DeviceFailed)), device_errors("allocating too much"):
         own_engine._handle.create_buffer(size=1 << 40, usage=0x80)
