@@ -63,11 +63,16 @@ def describe(handle: Any) -> Adapter:
 
 
 def rank(adapters: Sequence[Adapter]) -> list[Adapter]:
-    """Those that suffice, without GL's second view of the same GPU; discrete before integrated, and so on."""
+    """Those that suffice, without GL's second view of the same GPU: by kind, native before GL, by memory."""
     able = [adapter for adapter in adapters if all(adapter.limits[key] >= least for key, least in REQUIRED.items())]
     native = [adapter for adapter in able if adapter.device.backend != GL]
     kept = [a for a in able if a.device.backend != GL or not any(same_gpu(a, other) for other in native)]
-    return sorted(kept, key=lambda adapter: (RANK.index(adapter.device.kind), adapter.device.backend == GL))
+    return sorted(kept, key=_place)
+
+
+def _place(adapter: Adapter) -> tuple[int, bool, int]:
+    device = adapter.device
+    return RANK.index(device.kind), device.backend == GL, -(device.memory_bytes or 0)
 
 
 def same_gpu(one: Adapter, other: Adapter) -> bool:

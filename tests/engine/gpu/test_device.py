@@ -33,6 +33,11 @@ def test_discrete_before_integrated_before_virtual_before_software() -> None:
     assert [adapter.device.kind for adapter in ranked] == kinds[::-1]
 
 
+def test_of_two_gpus_of_a_kind_the_one_with_more_memory_comes_first() -> None:
+    small, large = (Adapter(Device(n, DeviceKind.DISCRETE, "vulkan", m), LIMITS, None) for n, m in (("s", 4), ("l", 8)))
+    assert rank([small, large]) == [large, small]
+
+
 def test_a_gpu_that_gl_shows_again_is_dropped() -> None:
     vulkan = make("NVIDIA RTX 3080", DeviceKind.DISCRETE)
     gl = make("NVIDIA RTX 3080/PCIe/SSE2", DeviceKind.VIRTUAL, "gl")
