@@ -17,7 +17,7 @@ from daemon.jobs.submission import Upload
 from daemon.store.files import Files
 
 CHUNK: Final = 1 << 18
-BATCH: Final = 1 << 20  # written and hashed in one go, off the loop
+BATCH: Final = 1 << 19  # written and hashed in one go, off the loop
 MAX_FIELD: Final = 1000
 MAX_FIELDS: Final = 50
 MAX_NAME: Final = 200
@@ -93,25 +93,40 @@ async def _field(part: BodyPartReader) -> str:
 
 
 async def _store(chunks: AsyncIterator[bytes], path: Path, limit: int) -> str:
-    """Write chunks to `path` and return their SHA-256. Disk and hash work happens on a thread, a batch at a time."""
+    """Write chunks to `path` and return their SHA-256.
+
+    Disk and hash work happens on a thread, a batch at a time, while the next batch comes in.
+    """
     digest = hashlib.sha256()
-    size = 0
-    batch: list[bytes] = []
-    batched = 0
     file = await asyncio.to_thread(_open, path)
+    writing: asyncio.Task[None] | None = None
     try:
-        async for chunk in chunks:
-            size += len(chunk)
-            _require_size(size, limit)
-            batch.append(chunk)
-            batched += len(chunk)
-            if batched >= BATCH:
-                await asyncio.to_thread(_write, file, digest, batch)
-                batch, batched = [], 0
-        await asyncio.to_thread(_write, file, digest, batch)
+        async for batch in _batches(chunks, limit):
+            if writing is not None:
+                await writing
+            writing = asyncio.create_task(asyncio.to_thread(_write, file, digest, batch))
+        if writing is not None:
+            await writing
     finally:
+        if writing is not None:
+            await asyncio.wait([writing])  # the thread must be done with the file before it is closed
         file.close()
     return digest.hexdigest()
+
+
+async def _batches(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[list[bytes]]:
+    """Chunks by the batch. Raises UploadTooLarge where they are more than `limit` bytes together."""
+    size = 0
+    batch: list[bytes] = []
+    async for chunk in chunks:
+        size += len(chunk)
+        _require_size(size, limit)
+        batch.append(chunk)
+        if size // BATCH > (size - len(chunk)) // BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _require_size(size: int, limit: int) -> None:
@@ -129,7 +144,7 @@ def _disk_errors() -> Iterator[None]:
 
 def _open(path: Path) -> BinaryIO:
     with _disk_errors():
-        return path.open("wb", buffering=0)
+        return path.open("wb")
 
 
 def _write(file: BinaryIO, digest: hashlib._Hash, batch: list[bytes]) -> None:
@@ -137,6 +152,7 @@ def _write(file: BinaryIO, digest: hashlib._Hash, batch: list[bytes]) -> None:
         for chunk in batch:
             file.write(chunk)
             digest.update(chunk)
+        file.flush()
 
 
 def _clean_name(name: str | None) -> str:
