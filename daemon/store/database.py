@@ -6,6 +6,7 @@ other can run in between. It lives in `store.db`; `PRAGMA user_version` counts t
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from importlib import resources
@@ -29,6 +30,13 @@ PRAGMAS: Final = (
 class Database(aiosqlite.Connection):
     """aiosqlite's connection and thread, with whole transactions in place of single statements."""
 
+    async def open(self) -> None:
+        try:
+            await self
+        except BaseException:
+            await asyncio.to_thread(self._thread.join)  # else it may still report to a loop that is closed by then
+            raise
+
     async def transact(self, change: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run `change` in a transaction of its own and return what it returned, committed.
 
@@ -49,16 +57,15 @@ class Database(aiosqlite.Connection):
 
 def _in_transaction(connection: sqlite3.Connection, change: Callable[[sqlite3.Connection], Result]) -> Result:
     try:
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("BEGIN IMMEDIATE")
             result = change(connection)
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # over a full disk, and some other errors, SQLite has rolled back itself
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
     except sqlite3.OperationalError as error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
         if error.sqlite_errorcode & 0xFF in FULL_ERRORS:
             raise DiskFull(f"the store cannot be written: {error}") from error
         raise
@@ -90,7 +97,7 @@ async def open_database(path: Path, steps: Sequence[str] | None = None) -> Datab
         return connection
 
     database = Database(connect, 64)
-    await database
+    await database.open()
     return database
 
 
