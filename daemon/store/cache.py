@@ -62,10 +62,10 @@ def total_bytes(connection: sqlite3.Connection) -> int:
 
 
 def pinned_bytes(connection: sqlite3.Connection, since: float) -> int:
-    """Bytes of results that were finished after `since` and that nobody has fetched."""
+    """Bytes of results that were finished after `since` and that nobody has fetched, each file counted once."""
     query = (
-        "SELECT coalesce(sum(result_bytes), 0) FROM jobs"
-        " WHERE finished_at > ? AND fetched_at IS NULL AND state = 'done'"
+        "SELECT coalesce(sum(bytes), 0) FROM (SELECT max(result_bytes) AS bytes FROM jobs"
+        " WHERE finished_at > ? AND fetched_at IS NULL AND state = 'done' GROUP BY result_path)"
     )
     return int(connection.execute(query, (since,)).fetchone()[0])
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -68,19 +68,22 @@ class Files:
             yield
         finally:
             self._held[relative] -= 1
+            if not self._held[relative]:
+                del self._held[relative]
 
-    async def discard(self, relative: str) -> None:
-        """Remove a file that no row speaks of any more, unless it is just being kept anew.
+    async def discard(self, relatives: Iterable[str]) -> None:
+        """Remove files that no row speaks of any more, but those that are just being kept anew.
 
-        It is renamed first, on the loop: from the look at who holds it nothing can come in between. Only then does a
-        thread free its blocks, which may take a while.
+        All are renamed first, on the loop: between the caller's look at the rows, the look at who holds them, and the
+        last rename nothing can come. Only then does a thread free their blocks, which may take a while.
         """
-        if self._held[relative]:
-            return
-        doomed = self.temp()
-        with suppress(FileNotFoundError):
-            (self.root / relative).rename(doomed)
-            await asyncio.to_thread(doomed.unlink, missing_ok=True)
+        doomed = []
+        for relative in relatives:
+            if relative not in self._held:
+                doomed.append(self.temp())
+                with suppress(FileNotFoundError):
+                    (self.root / relative).rename(doomed[-1])
+        await asyncio.to_thread(_unlink, doomed)
 
     def lasting(self) -> Iterator[tuple[str, float]]:
         """Every lasting file and the time of its last change."""
@@ -90,6 +93,11 @@ class Files:
 
     def close(self) -> None:
         self._syncs.shutdown()
+
+
+def _unlink(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

@@ -56,9 +56,8 @@ class Sweep:
 
     async def _drop_while(self, choose: Callable[[sqlite3.Connection], list[CacheEntry]]) -> int:
         removed = 0
-        while paths := await self._database.transact(lambda c: _drop(c, choose(c))):
-            for path in paths:
-                await self._files.discard(path)
+        while (paths := await self._database.transact(lambda c: _drop(c, choose(c)))) is not None:
+            await self._files.discard(paths)
             removed += len(paths)
         return removed
 
@@ -73,18 +72,20 @@ class Sweep:
         return chosen
 
     async def _clean_uploads(self) -> int:
-        paths = await self._database.transact(lambda c: _take_uploads(c, self._clock()))
-        for path in paths:
-            await self._files.discard(path)
-        return len(paths)
+        removed = 0
+        while paths := await self._database.transact(lambda c: _take_uploads(c, self._clock())):
+            await self._files.discard(paths)
+            removed += len(paths)
+        return removed
 
     async def _settle_disagreements(self, orphans_before: float) -> int:
         """Files without rows go once they are old enough, rows without files at once."""
         found = await asyncio.to_thread(lambda: dict(self._files.lasting()))
         known = await self._database.read(cache.known_files)
         orphans = [path for path, changed in found.items() if path not in known and changed < orphans_before]
-        for path in orphans:
-            await self._files.discard(path)
+        for batch in (orphans[at : at + BATCH] for at in range(0, len(orphans), BATCH)):
+            known = await self._database.read(cache.known_files)  # one may have been kept anew meanwhile
+            await self._files.discard(path for path in batch if path not in known)
         await self._database.transact(self._forget_missing)
         return len(orphans)
 
@@ -98,8 +99,10 @@ class Sweep:
         connection.execute("DELETE FROM jobs WHERE finished_at < ?", (now - JOB_SECONDS,))
 
 
-def _drop(connection: sqlite3.Connection, entries: list[CacheEntry]) -> list[str]:
-    """Forget entries; the files that none of the others needs, to be removed after the commit."""
+def _drop(connection: sqlite3.Connection, entries: list[CacheEntry]) -> list[str] | None:
+    """Forget entries; the files that none of the others needs, to be removed after the commit. None: no entries."""
+    if not entries:
+        return None
     for entry in entries:
         cache.drop(connection, entry.key)
     paths = {entry.processed_path for entry in entries}
