@@ -21,6 +21,7 @@ from daemon.api.routes import ROUTES
 from daemon.executor.intake import Intake
 from daemon.executor.local import LocalExecutor
 from daemon.executor.slot import WorkerOptions
+from daemon.jobs.cache_key import warm_engine_digest
 from daemon.jobs.events import EventHub
 from daemon.jobs.ledger import Ledger
 from daemon.jobs.queue import JobQueue
@@ -59,6 +60,7 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
     await executor.start()
     tasks = [asyncio.create_task(runner.run()), asyncio.create_task(_sweep(database, files, settings, started_at))]
     tasks.append(asyncio.create_task(intake.start()))
+    tasks.append(asyncio.create_task(warm_engine_digest()))
     try:
         yield Parts(
             access=local_access(settings.folders.token, settings.folders.secret),

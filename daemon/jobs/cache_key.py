@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Iterator
@@ -26,6 +27,11 @@ def engine_digest() -> str:
     for library in LIBRARIES:
         digest.update(f"{library} {version(library)}\n".encode())
     return digest.hexdigest()
+
+
+async def warm_engine_digest() -> None:
+    """Read the files once, off the loop, before the first upload needs the digest."""
+    await asyncio.get_running_loop().run_in_executor(None, engine_digest)
 
 
 def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
