@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from daemon.engine.resampling import Resampling
 from daemon.engine.selftest import prove
-from daemon.engine.upscaler import Device, DeviceKind, Upscaler
+from daemon.engine.upscaler import DeviceKind, Upscaler
 from daemon.errors import ProEngineError
 from daemon.executor.messages import DeviceFacts, Rejection
 
@@ -32,13 +32,15 @@ class Choice:
     """An opened device that has proved itself, and what became of the others."""
 
     upscaler: Upscaler
+    name: str  # tells twins apart, which the device's own name does not
     rejected: list[Rejection] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
 
 
-def facts(device: Device) -> DeviceFacts:
+def facts(choice: Choice) -> DeviceFacts:
+    device = choice.upscaler.device
     return DeviceFacts(
-        name=device.name,
+        name=choice.name,
         kind=device.kind,
         backend=device.backend,
         memory_bytes=device.memory_bytes,
@@ -46,10 +48,11 @@ def facts(device: Device) -> DeviceFacts:
     )
 
 
-def choose(wish: str, avoid: Mapping[str, str], cache: Path) -> Choice:
+def choose(wish: str, avoid: Mapping[str, str], cache: Path, before_cpu: Callable[[], None]) -> Choice:
     """Open the best device that `wish` allows: `auto`, `gpu`, `cpu`, or a part of an adapter's name.
 
-    `avoid` maps names of quarantined adapters (or `gpu` for all of them) to the reason.
+    `avoid` maps names of quarantined adapters (or `gpu` for all of them) to the reason. `before_cpu` is called before
+    the CPU engine is opened, which may take long.
 
     Raises:
         DeviceFailed: not even the CPU engine could be opened.
@@ -63,13 +66,15 @@ def choose(wish: str, avoid: Mapping[str, str], cache: Path) -> Choice:
                 others = [
                     other for other, later in adapters[position + 1 :] if later.device.kind is not DeviceKind.SOFTWARE
                 ]
-                return Choice(upscaler, rejected, others if wish == AUTO else [])
-    return Choice(_open_cpu(cache), rejected)
+                return Choice(upscaler, name, rejected, others if wish == AUTO else [])
+    before_cpu()
+    upscaler = _open_cpu(cache)
+    return Choice(upscaler, upscaler.device.name, rejected)
 
 
 def _adapters(wish: str, avoid: Mapping[str, str], rejected: list[Rejection]) -> list[tuple[str, Adapter]]:
     if GPU in avoid:
-        rejected.append(Rejection(name="every GPU", reason=avoid[GPU], quarantined=True))
+        rejected.append(Rejection(name=GPU, reason=avoid[GPU], quarantined=True))
         return []
     try:
         from daemon.engine.gpu.device import list_adapters

@@ -12,11 +12,12 @@ import threading
 from pathlib import Path
 
 from daemon.engine.channel import Channel, own_output
-from daemon.engine.choose import CPU, Choice, choose, facts
+from daemon.engine.choose import Choice, choose, facts
 from daemon.engine.memory import MemoryWatch
 from daemon.engine.upscale import Stage, upscale
+from daemon.engine.upscaler import DeviceKind
 from daemon.errors import Cancelled, DeviceFailed, ProEngineError
-from daemon.executor.messages import Cancel, Done, Failed, Fault, Opened, Progress, Ready, Run
+from daemon.executor.messages import Cancel, Done, Failed, Fault, Opened, Progress, Ready, Run, Warming
 
 
 class Worker:
@@ -50,12 +51,12 @@ class Worker:
                 self._run(run)
 
     def _open(self) -> None:
-        self._choice = choose(self._wish, self._avoid, self._cache)
+        self._choice = choose(self._wish, self._avoid, self._cache, lambda: self._channel.send(Warming()))
         self._announce()
 
     def _announce(self) -> None:
         choice = self._choice
-        self._channel.send(Opened(device=facts(choice.upscaler.device), rejected=choice.rejected, others=choice.others))
+        self._channel.send(Opened(device=facts(choice), rejected=choice.rejected, others=choice.others))
 
     def _run(self, run: Run) -> None:
         def on_progress(fraction: float, stage: Stage) -> None:
@@ -79,7 +80,7 @@ class Worker:
             self._channel.send(
                 Done(
                     job=run.job,
-                    device=facts(self._choice.upscaler.device),
+                    device=facts(self._choice),
                     stages=outcome.stages,
                     width=run.work.width,
                     height=run.work.height,
@@ -92,11 +93,11 @@ class Worker:
 
     def _failover(self, error: DeviceFailed) -> None:
         """Quarantine the device in use and open the next. The CPU is the last: when it fails, the job does."""
-        failed = self._choice.upscaler
-        if failed.device.device_class == CPU:
+        failed = self._choice
+        if failed.upscaler.device.kind is DeviceKind.CPU:
             raise error
-        failed.close()
-        self._avoid[failed.device.name] = f"failed during a job: {error}"
+        failed.upscaler.close()
+        self._avoid[failed.name] = f"failed during a job: {error}"
         self._open()
 
 
@@ -114,6 +115,8 @@ def main() -> None:
     parser.add_argument("--memory-limit", type=int, required=True, metavar="BYTES")
     options = parser.parse_args()
     own_output()
+    # EGL, which wgpu asks for adapters too, complains on standard error where there is no such folder
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(options.cache))
     memory = MemoryWatch(options.memory_limit)
     worker = Worker(Channel(options.channel), options.device, parse_avoid(options.avoid), options.cache, memory)
     threading.Thread(target=worker.listen, name="listen", daemon=True).start()

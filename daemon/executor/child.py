@@ -8,10 +8,12 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
+from typing import Final
 
 from daemon.executor.messages import MAX_LINE, AnyMessage, Message, from_line, to_line
 
-STDERR = 2
+STDERR: Final = 2
+SETTLE_SECONDS: Final = 5.0  # a core dump takes its time
 
 
 class Child:
@@ -66,6 +68,13 @@ class Child:
             async for line in self._reader:
                 yield from_line(line)
 
+    async def answer(self) -> AnyMessage | None:
+        """The next message; None where the child ended, or said something that is none."""
+        with contextlib.suppress(ConnectionError, ValueError):
+            if line := await self._reader.readline():
+                return from_line(line)
+        return None
+
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
@@ -75,6 +84,14 @@ class Child:
         code = await self._process.wait()
         self._writer.close()
         return code
+
+    async def settle(self) -> None:
+        """Let a child whose connection is gone end by itself: to signal it in that moment loses its exit code, since
+        both subprocess and asyncio's watcher then wait for it.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await self._process.wait()
 
     async def close(self) -> None:
         """End it now: children hold nothing that is not on disk."""

@@ -8,11 +8,12 @@ from typing import Final
 
 import structlog
 
-from daemon.errors import BrokenImage
+from daemon.errors import BrokenImage, ProEngineError
 from daemon.executor.child import Child
-from daemon.executor.messages import FileRef, Header, Probe, Probed
+from daemon.executor.messages import FileRef, Header, Probe, Probed, Ready
 
-DEADLINE_SECONDS: Final = 5.0
+DEADLINE_SECONDS: Final = 5.0  # for one picture
+START_SECONDS: Final = 60.0  # for a child to import what it needs, on a slow and busy machine
 log = structlog.get_logger(__name__)
 
 
@@ -38,20 +39,37 @@ class Intake:
             BrokenImage: the child died of it, or took too long.
         """
         async with self._turn:
-            child = await self._ready_child()
-            child.send(Probe(source=FileRef(path=str(path))))
-            try:
-                async with asyncio.timeout(self._deadline):
-                    answer = await anext(child.receive(), None)
-            except (TimeoutError, ValueError):
-                answer = None
-            if not isinstance(answer, Probed):
-                await self._drop(child)
-                raise BrokenImage("the picture's header cannot be read")
+            answer = await self._ask(path)
+            if answer is None:  # it may have died before it had the picture, of which the picture is innocent
+                answer = await self._ask(path)
+        if answer is None:
+            raise BrokenImage("the picture's header cannot be read")
         if answer.fault is not None:
             raise answer.fault.error()
         assert answer.header is not None
         return answer.header
+
+    async def _ask(self, path: Path) -> Probed | None:
+        """What a child says of a picture; None where it died.
+
+        Raises:
+            BrokenImage: it took too long.
+        """
+        child = await self._ready_child()
+        child.send(Probe(source=FileRef(path=str(path))))
+        try:
+            async with asyncio.timeout(self._deadline):
+                answer = await child.answer()
+        except TimeoutError:
+            await self._drop(child)
+            raise BrokenImage("the picture's header takes too long to read") from None
+        except BaseException:  # its answer would be taken for that to the next question
+            await self._drop(child)
+            raise
+        if isinstance(answer, Probed):
+            return answer
+        await self._drop(child)
+        return None
 
     async def close(self) -> None:
         async with self._turn:
@@ -59,9 +77,21 @@ class Intake:
                 await self._drop(self._child)
 
     async def _ready_child(self) -> Child:
-        if self._child is None or self._child.exit_code is not None:
-            self._child = await Child.spawn("daemon.engine.intake", [f"--max-pixels={self._max_pixels}"])
-        return self._child
+        if self._child is not None and self._child.exit_code is None:
+            return self._child
+        child = self._child = await Child.spawn("daemon.engine.intake", [f"--max-pixels={self._max_pixels}"])
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                if isinstance(await child.answer(), Ready):
+                    return child
+        except TimeoutError:
+            pass
+        except BaseException:
+            await self._drop(child)
+            raise
+        await self._drop(child)
+        log.error("intake_not_started", exit_code=child.exit_code)
+        raise ProEngineError("the reader of headers does not start")
 
     async def _drop(self, child: Child) -> None:
         self._child = None

@@ -109,7 +109,15 @@ class Opened(Message):
     others: list[str] = []  # further hardware that `auto` would trust with a worker of its own
 
 
+class Warming(Message):
+    """The CPU engine comes next: on a new machine its kernels are compiled first, which takes a while."""
+
+    op: Literal["warming"] = "warming"
+
+
 class Ready(Message):
+    """A child takes work from now on."""
+
     op: Literal["ready"] = "ready"
 
 
@@ -150,7 +158,7 @@ class Probed(Message):
 
 
 AnyMessage = Annotated[
-    Run | Cancel | Opened | Ready | Progress | Done | Failed | Probe | Probed, Field(discriminator="op")
+    Run | Cancel | Opened | Warming | Ready | Progress | Done | Failed | Probe | Probed, Field(discriminator="op")
 ]
 _ADAPTER: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
 MAX_LINE = 1 << 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +14,11 @@ import structlog
 from daemon.errors import OutOfMemory, ProEngineError, WorkerCrashed
 from daemon.executor.child import Child
 from daemon.executor.executor import Assignment
-from daemon.executor.messages import AnyMessage, Cancel, Done, Failed, Opened, Progress, Ready, Rejection, Run
+from daemon.executor.messages import AnyMessage, Cancel, Done, Failed, Opened, Progress, Ready, Rejection, Run, Warming
 
 MODULE: Final = "daemon.engine.worker"
+CPU: Final = "cpu"  # the wish that never tries a GPU
+GPU: Final = "gpu"  # in what a worker is told to avoid: all of them
 OUT_OF_MEMORY_EXIT: Final = 71  # the worker's memory watch
 CRASHES_UNTIL_CPU: Final = 2  # in a row, on a GPU: then the driver is not to be trusted
 BACKOFF_SECONDS: Final = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -29,6 +31,8 @@ class WorkerOptions:
     memory_limit: int  # bytes
     open_deadline: float = 10.0  # seconds for a device to open and prove itself
     warm_deadline: float = 120.0  # seconds for kernels to be compiled, once on a new machine
+    tile_deadline: float = 120.0  # seconds without a tile: the device hangs
+    file_deadline: float = 600.0  # seconds to decode or to encode a picture, of which nothing is heard
 
 
 @dataclass
@@ -36,6 +40,8 @@ class _Attempt:
     assignment: Assignment
     on_progress: Callable[[float], None]
     outcome: asyncio.Future[Done]
+    stage: str = "decode"
+    heard: asyncio.Event = field(default_factory=asyncio.Event)  # a sign of life since it was last looked at
 
 
 class WorkerSlot:
@@ -58,6 +64,8 @@ class WorkerSlot:
         self._child: Child | None = None
         self._attempt: _Attempt | None = None
         self._crashes = 0  # in a row
+        self._driver_crashes = 0  # those of them that a graphics driver may be to blame for
+        self._on_gpu = False  # whether the process here may have touched one
 
     @property
     def ready(self) -> bool:
@@ -65,7 +73,8 @@ class WorkerSlot:
         return self._ready.is_set()
 
     async def until_ready(self) -> None:
-        await self._ready.wait()
+        while not self.ready:  # it may have died again before we are woken
+            await self._ready.wait()
 
     @property
     def job(self) -> str | None:
@@ -75,46 +84,66 @@ class WorkerSlot:
         """Run worker after worker until cancelled."""
         while True:
             await asyncio.sleep(BACKOFF_SECONDS[min(self._crashes, len(BACKOFF_SECONDS) - 1)])
-            avoid = [f"--avoid={name}={reason}" for name, reason in self._avoid.items()]
-            arguments = [f"--device={self.wish}", f"--cache={self._options.cache}"]
-            arguments += [f"--memory-limit={self._options.memory_limit}", *avoid]
-            child = await Child.spawn(MODULE, arguments)
-            self._child = child
-            log.info("worker_started", pid=child.pid, wish=self.wish, avoid=self._avoid)
+            try:
+                child = await self._spawn()
+            except OSError as error:  # no descriptors or no memory left, say: later there may be
+                self._crashes += 1
+                log.exception("worker_not_started", wish=self.wish, reason=str(error))
+                continue
             try:
                 await self._serve(child)
+                await child.settle()
             finally:
                 await child.close()
             self._ended(child)
 
+    async def _spawn(self) -> Child:
+        avoid = [f"--avoid={name}={reason}" for name, reason in self._avoid.items()]
+        arguments = [f"--device={self.wish}", f"--cache={self._options.cache}"]
+        arguments += [f"--memory-limit={self._options.memory_limit}", *avoid]
+        child = await Child.spawn(MODULE, arguments)
+        self._child = child
+        self._on_gpu = self.wish != CPU and GPU not in self._avoid
+        log.info("worker_started", pid=child.pid, wish=self.wish, avoid=self._avoid)
+        return child
+
     async def _serve(self, child: Child) -> None:
         messages = child.receive()
+        deadline = self._options.open_deadline
         with suppress(ValueError):  # it talks nonsense: what follows is its end
-            for deadline in (self._options.open_deadline, self._options.warm_deadline):
+            while not self.ready:
                 try:
                     async with asyncio.timeout(deadline):
                         message = await anext(messages, None)
                 except TimeoutError:
-                    self._quarantine_gpu(f"did not start within {deadline:.0f} s", "hung")
+                    self._distrust(f"did not start within {deadline:.0f} s", "hung")
+                    child.kill()
                     return
                 if message is None:
                     return
+                if isinstance(message, Warming):
+                    deadline = self._options.warm_deadline
                 self._take(message)
             async for message in messages:
                 self._take(message)
 
     def _take(self, message: AnyMessage) -> None:
         attempt = self._attempt
+        if attempt is not None:
+            attempt.heard.set()
         if isinstance(message, Opened):
             self.opened = message
             self._count_start(message)
+        elif isinstance(message, Warming):
+            self._on_gpu = False
         elif isinstance(message, Ready):
             self._ready.set()
             self._on_ready(self)
         elif isinstance(message, Progress) and attempt and message.job == attempt.assignment.job:
+            attempt.stage = message.stage
             attempt.on_progress(message.fraction)
         elif isinstance(message, Done) and attempt and message.job == attempt.assignment.job:
-            self._crashes = 0
+            self._crashes = self._driver_crashes = 0
             self._finish(attempt, message)
         elif isinstance(message, Failed) and attempt and message.job == attempt.assignment.job:
             self._finish(attempt, message.fault.error())
@@ -128,23 +157,28 @@ class WorkerSlot:
         log.info("device_opened", device=opened.device.name, kind=opened.device.kind, backend=opened.device.backend)
         self._on_start("cpu" if opened.device.kind == "cpu" else "gpu")
 
-    def _quarantine_gpu(self, reason: str, outcome: str) -> None:
-        log.error("worker_quarantined_gpu", reason=reason, outcome=outcome)
-        self._avoid["gpu"] = reason
+    def _distrust(self, reason: str, outcome: str) -> None:
+        """Count a bad start or too many bad ends; where a graphics driver may be to blame, no GPU is tried again."""
+        log.error("worker_distrusted", reason=reason, outcome=outcome, on_gpu=self._on_gpu)
+        if self._on_gpu:
+            self._avoid[GPU] = reason
+        self._on_gpu = False
         self._on_start(outcome)
 
     def _ended(self, child: Child) -> None:
         """The process is gone: settle the job it had, and decide what the next one may use."""
-        starting = not self.ready
-        on_gpu = self.opened is None or self.opened.device.kind != "cpu"
+        starting, attempt = self.opened is None, self._attempt
         self._child, self.opened = None, None
         self._ready.clear()
         self._crashes += 1
+        out_of_memory = child.exit_code == OUT_OF_MEMORY_EXIT
+        # a codec that dies of a picture, or a picture that is too large, says nothing about the driver
+        if self._on_gpu and not out_of_memory and (attempt is None or attempt.stage == "upscale"):
+            self._driver_crashes += 1
         log.warning("worker_ended", exit_code=child.exit_code, job=self.job, crashes=self._crashes)
-        if on_gpu and "gpu" not in self._avoid and (starting or self._crashes >= CRASHES_UNTIL_CPU):
-            self._quarantine_gpu(f"its worker ended with exit code {child.exit_code}", "crashed")
-        if (attempt := self._attempt) is not None:
-            out_of_memory = child.exit_code == OUT_OF_MEMORY_EXIT
+        if self._on_gpu and (starting or self._driver_crashes >= CRASHES_UNTIL_CPU):
+            self._distrust(f"its worker ended with exit code {child.exit_code}", "crashed")
+        if attempt is not None:
             error = OutOfMemory("the job needs more memory than is allowed") if out_of_memory else None
             self._finish(attempt, error or WorkerCrashed(f"the worker ended with exit code {child.exit_code}"))
 
@@ -161,10 +195,33 @@ class WorkerSlot:
         assert self._child is not None
         assert self._attempt is None
         outcome: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
-        self._attempt = _Attempt(assignment, on_progress, outcome)
+        child, attempt = self._child, _Attempt(assignment, on_progress, outcome)
+        self._attempt = attempt
         a = assignment
-        self._child.send(Run(job=a.job, source=a.source, sink=a.sink, work=a.work))
-        return await outcome
+        child.send(Run(job=a.job, source=a.source, sink=a.sink, work=a.work))
+        watch = asyncio.create_task(self._watch(attempt, child))
+        try:
+            return await outcome
+        finally:
+            watch.cancel()
+            if self._attempt is attempt:  # nobody waits for it any more, and a worker is soon replaced
+                self._attempt = None
+                self._ready.clear()
+                child.kill()
+
+    async def _watch(self, attempt: _Attempt, child: Child) -> None:
+        """Kill a worker that is not heard of: a driver that hangs says nothing, nor does it see a cancel."""
+        while True:
+            attempt.heard.clear()
+            on_device = attempt.stage == "upscale"
+            deadline = self._options.tile_deadline if on_device else self._options.file_deadline
+            try:
+                async with asyncio.timeout(deadline):
+                    await attempt.heard.wait()
+            except TimeoutError:
+                log.error("worker_hung", job=attempt.assignment.job, stage=attempt.stage, seconds=deadline)  # noqa: TRY400, nothing was raised
+                child.kill()
+                return
 
     def cancel(self) -> None:
         if self._child is not None and self._attempt is not None:
