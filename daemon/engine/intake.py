@@ -12,17 +12,19 @@ from typing import Final
 
 from daemon.engine.channel import Channel, own_output
 from daemon.engine.codec.probe import probe
+from daemon.engine.memory import mapped_bytes
 from daemon.errors import BrokenImage, ProEngineError
-from daemon.executor.messages import Fault, Message, Probe, Probed
+from daemon.executor.messages import Fault, Message, Probe, Probed, Ready
 
-MEMORY_LIMIT: Final = 1 << 30  # address space: the libraries map about 300 MiB
+MEMORY_LIMIT: Final = 1 << 29  # address space beyond what the libraries map, which grows with the number of cores
 OPEN_FILES: Final = 64
 
 
 def limit_self() -> None:
     """Bound what a decoder bug can reach. macOS refuses some limits; the daemon's deadline holds there too."""
+    mapped = mapped_bytes()
     for what, most in (
-        (resource.RLIMIT_AS, MEMORY_LIMIT),
+        (resource.RLIMIT_AS, mapped + MEMORY_LIMIT),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
         (resource.RLIMIT_FSIZE, 0),
     ):
@@ -47,6 +49,7 @@ def main() -> None:
     own_output()
     limit_self()
     channel = Channel(options.channel)
+    channel.send(Ready())
     for message in channel.receive():
         if isinstance(message, Probe):
             channel.send(answer(message, options.max_pixels))

@@ -17,6 +17,11 @@ PERIOD_SECONDS: Final = 0.25
 EXIT_CODE: Final = 71  # EX_OSERR: the executor tells the client `out_of_memory`
 
 
+def mapped_bytes() -> int:
+    """Address space that this process takes up."""
+    return int(psutil.Process().memory_info().vms)
+
+
 class MemoryWatch(threading.Thread):
     """Ends this process when it grows over `limit` bytes, before the machine starts to swap or kills another."""
 
