@@ -1,0 +1,5 @@
+"""A fake wgpu, for tests: a driver that never comes back."""
+
+import threading
+
+threading.Event().wait()

@@ -1,0 +1,3 @@
+"""A fake wgpu, for tests: its native library is not there."""
+
+raise OSError("libwgpu_native.so: cannot open shared object file")
