@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from daemon.errors import IdempotencyConflict, NotFound, ProEngineError
+from daemon.errors import IdempotencyConflict, NotFound, ProEngineError, ResultExpired
 from daemon.executor.messages import Done
 from daemon.jobs.events import EventHub
 from daemon.jobs.job import TERMINAL, Job, JobState
@@ -59,11 +59,14 @@ class Ledger:
 
         Raises:
             IdempotencyConflict: the key stands for another request.
+            ResultExpired: the sweep was faster, and `entry` is gone.
         """
 
         def change(c: sqlite3.Connection) -> tuple[Job, JobEvent | None]:
             if (known := self._known(c, request)) is not None:
                 return known, None
+            if entry is not None and cache.find(c, entry.key, job.created_at) is None:
+                raise ResultExpired("the cached result is gone")
             admitted = jobs.insert(c, job, request.idempotency_key, request.fingerprint)
             if entry is None:
                 cache.keep_upload(c, upload_path(job.image_hash))
@@ -111,7 +114,7 @@ class Ledger:
         return await self._when(job_id, JobState.RUNNING, JobState.DONE, values, entry)
 
     async def hit(self, job_id: str, entry: CacheEntry) -> Job | None:
-        """From `queued` to `done` by a result that is there already."""
+        """From `queued` to `done` by a result that is there already; None where either is not so any more."""
         values = {"device": entry.device, "started_at": self._clock(), "cached": True}
         return await self._when(job_id, JobState.QUEUED, JobState.DONE, values, entry)
 
@@ -137,6 +140,8 @@ class Ledger:
             job = jobs.get(c, job_id)
             if job is None or job.state is not since:
                 return None, None
+            if entry is not None and values["cached"] and cache.find(c, entry.key, now) is None:
+                return None, None  # the sweep was faster
             job = jobs.update(c, job_id, state=to, **values)
             if to in TERMINAL:
                 job = jobs.update(c, job_id, finished_at=now)

@@ -98,10 +98,20 @@ class JobRunner:
             self._in_flight[flight] = asyncio.Event()
             try:
                 await self._answer(lease, job)
+            except asyncio.CancelledError:
+                await asyncio.shield(self._set_aside(job))
+                raise
             finally:
                 lease.release()
                 self._in_flight.pop(flight).set()
                 self._cancelling.discard(job.id)
+
+    async def _set_aside(self, job: Job) -> None:
+        """Settle a job that a drain interrupts, even between its start and its worker: else it would count as died."""
+        if job.id in self._cancelling:
+            await self._ledger.cancelled(job.id, JobState.RUNNING)
+        else:
+            await self._ledger.requeue(job.id, job.attempts)
 
     async def _follow(self, ahead: asyncio.Event, job: Job) -> None:
         await ahead.wait()
@@ -112,9 +122,10 @@ class JobRunner:
         keys = [cache_key(job.image_hash, job.spec, kind)] if kind else []
         entry = await self._ledger.find_result(keys)
         if entry is not None and self._files.path(entry.processed_path).exists():
-            await self._settle(lambda: self._ledger.hit(job.id, entry))
-            log.info("job_done", cached=True)
-            return
+            hit = await self._settle(lambda: self._ledger.hit(job.id, entry))
+            if hit is not None:
+                log.info("job_done", cached=True)
+                return
         started = await self._settle(lambda: self._ledger.start(job.id))
         if started is not None:
             await self._attempt(lease, started)
@@ -133,9 +144,6 @@ class JobRunner:
         try:
             done = await lease.run(assignment, lambda fraction: self._on_progress(job, fraction))
             await self._finish(job, done, assignment)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._ledger.requeue(job.id, job.attempts))
-            raise
         except Cancelled:
             await self._settle(lambda: self._ledger.cancelled(job.id, JobState.RUNNING))
             log.info("job_cancelled")
@@ -188,7 +196,9 @@ class JobRunner:
             await self._failed(job, WorkerCrashed(f"{attempts} workers in a row died of this picture: {error.message}"))
             return
         queued = await self._settle(lambda: self._ledger.requeue(job.id, attempts))
-        if queued is not None:
+        if queued is not None and job.id in self._cancelling:  # the worker died before it could say so
+            await self._settle(lambda: self._ledger.cancelled(job.id, JobState.QUEUED))
+        elif queued is not None:
             self._queue.put(queued, first=True)
 
     async def _failed(self, job: Job, error: ProEngineError) -> None:

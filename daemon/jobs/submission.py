@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from daemon.errors import DiskFull, Draining, ImageTooLarge
+from daemon.errors import DiskFull, Draining, ImageTooLarge, ResultExpired
 from daemon.executor.executor import Executor
 from daemon.executor.intake import Intake
 from daemon.executor.messages import Header, OutputFormat
@@ -91,9 +91,10 @@ class Submission:
                 return known
             keys = [cache_key(upload.sha256, spec, kind) for kind in self._executor.device_classes()]
             if (entry := await self._ledger.find_result(keys)) and self._files.path(entry.processed_path).exists():
-                job, _ = await self._ledger.admit(self._answered(upload, spec, owner, entry), request, entry)
-                log.info("job_done", job=job.id, cached=True)
-                return job
+                with contextlib.suppress(ResultExpired):
+                    job, _ = await self._ledger.admit(self._answered(upload, spec, owner, entry), request, entry)
+                    log.info("job_done", job=job.id, cached=True)
+                    return job
             return await self._queue_new(upload, spec, request)
         finally:
             with contextlib.suppress(OSError):

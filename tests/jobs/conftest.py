@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from daemon.executor.intake import Intake
+from daemon.jobs.events import EventHub
+from daemon.jobs.job import Job, JobSpec
+from daemon.jobs.ledger import Ledger
+from daemon.jobs.queue import JobQueue
+from daemon.jobs.runner import JobRunner
+from daemon.jobs.submission import Limits, Submission, Upload
+from daemon.store.database import Database, open_database
+from daemon.store.files import Files
+from daemon.store.jobs import JobEvent, events_since
+from tests.jobs.fakes import FakeExecutor, FakeIntake
+from tests.store.rows import DAY, Clock
+
+PATIENCE = 10.0
+
+
+@dataclass
+class Bench:
+    """The parts of a daemon between its API and its workers, over a real store."""
+
+    database: Database
+    files: Files
+    clock: Clock
+    hub: EventHub
+    queue: JobQueue
+    ledger: Ledger
+    intake: FakeIntake
+    executor: FakeExecutor
+    submission: Submission
+    runner: JobRunner
+
+    def upload(self, content: bytes = b"a picture") -> Upload:
+        path = self.files.temp()
+        path.write_bytes(content)
+        return Upload(path, hashlib.sha256(content).hexdigest(), "cat.png")
+
+    async def submit(
+        self, content: bytes = b"a picture", key: str | None = None, owner: str = "ann", **spec: Any
+    ) -> Job:
+        return await self.submission.submit(self.upload(content), JobSpec(**{"scale": 2.0, **spec}), owner, key)
+
+    async def get(self, job: Job) -> Job:
+        return await self.ledger.get(job.id, job.owner)
+
+    async def until(self, job: Job, holds: Callable[[Job], bool] = lambda job: job.is_over) -> Job:
+        """The job once that holds, looked at again with each event."""
+        with self.hub.subscription(job.owner) as subscriber:
+            subscriber.listen_to(frozenset([job.id]))
+            async with asyncio.timeout(PATIENCE):
+                while not holds(found := await self.get(job)):
+                    await subscriber.next()
+        return found
+
+    async def events(self, job: Job) -> list[JobEvent]:
+        found = await self.database.read(lambda c: events_since(c, job.owner, 0))
+        return [event for event in found if event.job == job.id]
+
+
+def make_bench(database: Database, files: Files, workers: int = 1) -> Bench:
+    clock, hub, queue, intake, executor = Clock(), EventHub(), JobQueue(5), FakeIntake(), FakeExecutor(workers)
+    ledger = Ledger(database, hub, clock, DAY)
+    limits = Limits(output_pixels=1_000_000, cache_bytes=1000)
+    submission = Submission(files, ledger, queue, cast("Intake", intake), executor, limits, clock)
+    runner = JobRunner(queue, ledger, hub, executor, files, clock, DAY)
+    return Bench(database, files, clock, hub, queue, ledger, intake, executor, submission, runner)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """Nothing runs the jobs yet."""
+    database = await open_database(tmp_path / "store.db")
+    files = Files(tmp_path / "cache")
+    files.prepare()
+    yield make_bench(database, files)
+    files.close()
+    await database.close()
+
+
+@pytest.fixture
+async def running(bench: Bench) -> AsyncIterator[Bench]:
+    """Two workers take jobs."""
+    bench.executor.free.put_nowait(None)
+    task = asyncio.create_task(bench.runner.run())
+    yield bench
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await bench.runner.drain(0)
