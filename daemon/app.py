@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import structlog
-from aiohttp import WSCloseCode, web
+from aiohttp import web
 
 from daemon.accounts.local import local_access
 from daemon.api.guard import answer_cors, guard
+from daemon.api.live import say_goodbye_to_all
 from daemon.api.parts import PARTS, ApiLimits, Parts
 from daemon.api.problems import problems
 from daemon.api.routes import ROUTES
@@ -159,7 +160,6 @@ async def _drain(parts: Parts, runner: web.AppRunner, sites: list[web.SockSite],
     await asyncio.sleep(SETTLE_SECONDS)
     for site in sites:
         await site.stop()
-    for open_socket in list(parts.sockets):
-        await open_socket.close(code=WSCloseCode.SERVICE_RESTART, message=b"restarting")
+    await say_goodbye_to_all(parts)
     await asyncio.sleep(LINGER_SECONDS)
     await runner.cleanup()

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from typing import Any, Final
 
+import structlog
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
 from daemon.api.guard import bearer
@@ -25,20 +26,22 @@ MAX_MESSAGE: Final = 1 << 16
 SNAPSHOT_JOBS: Final = 200
 NOT_LET_IN: Final = 4401
 BEHIND: Final = WSCloseCode.TRY_AGAIN_LATER  # 1013
+CLOSE_SECONDS: Final = 2.0  # for a peer to take the closing in
+log = structlog.get_logger(__name__)
 
 
 async def live(request: web.Request) -> web.WebSocketResponse:
     parts = request.app[PARTS]
     socket = web.WebSocketResponse(heartbeat=PING_SECONDS, max_msg_size=MAX_MESSAGE)
     await socket.prepare(request)
-    parts.sockets.add(socket)
+    parts.sockets[socket] = request
     try:
         owner = await _let_in(request, socket, parts)
         if owner is not None:
             with parts.hub.subscription(owner) as subscriber:
-                await _converse(socket, parts, subscriber)
+                await _converse(request, socket, subscriber)
     finally:
-        parts.sockets.discard(socket)
+        del parts.sockets[socket]
     return socket
 
 
@@ -59,9 +62,31 @@ async def _let_in(request: web.Request, socket: web.WebSocketResponse, parts: Pa
     except ProEngineError as error:
         await _refuse(socket, error)
     else:
-        await socket.send_json({"type": "authenticated"})
+        with contextlib.suppress(ConnectionError):
+            await socket.send_json({"type": "authenticated"})
         return owner
     return None
+
+
+async def say_goodbye(socket: web.WebSocketResponse, request: web.Request, code: int, message: bytes) -> None:
+    """Close a socket. A peer that takes nothing in would not take the closing in either: it is cut off a little later,
+    since a transport that is merely closed waits for its buffer to empty, for ever.
+    """
+    transport = request.transport
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await socket.close(code=code, message=message)
+    if transport is not None:
+        asyncio.get_running_loop().call_later(CLOSE_SECONDS, transport.abort)
+
+
+async def say_goodbye_to_all(parts: Parts) -> None:
+    """When the daemon stops: clients come back to the next one."""
+    open_now = list(parts.sockets.items())
+    goodbyes = (
+        say_goodbye(socket, request, WSCloseCode.SERVICE_RESTART, b"restarting") for socket, request in open_now
+    )
+    await asyncio.gather(*goodbyes)
 
 
 async def _refuse(socket: web.WebSocketResponse, error: ProEngineError) -> None:
@@ -74,8 +99,9 @@ async def _send_error(socket: web.WebSocketResponse, error: ProEngineError) -> N
         await socket.send_json({"type": "error", "code": error.code, "message": error.message})
 
 
-async def _converse(socket: web.WebSocketResponse, parts: Parts, subscriber: Subscriber) -> None:
+async def _converse(request: web.Request, socket: web.WebSocketResponse, subscriber: Subscriber) -> None:
     """Listen to the client; tell it what it subscribed to, in a task that a new subscription replaces."""
+    parts = request.app[PARTS]
     teller: asyncio.Task[None] | None = None
     try:
         async for message in socket:
@@ -91,7 +117,7 @@ async def _converse(socket: web.WebSocketResponse, parts: Parts, subscriber: Sub
                 await _send_error(socket, error)
                 continue
             await _stop(teller)
-            teller = asyncio.create_task(_tell(socket, parts, subscriber, asked))
+            teller = asyncio.create_task(_tell(request, socket, subscriber, asked))
     finally:
         await _stop(teller)
 
@@ -107,30 +133,45 @@ async def _stop(task: asyncio.Task[None] | None) -> None:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _tell(socket: web.WebSocketResponse, parts: Parts, subscriber: Subscriber, asked: SubscribeMessage) -> None:
-    """First what was missed, then what happens. Listening starts before the store is read, so nothing falls between."""
+async def _tell(
+    request: web.Request, socket: web.WebSocketResponse, subscriber: Subscriber, asked: SubscribeMessage
+) -> None:
+    """Tell until the client is gone, or so far behind that it had better come back."""
+    try:
+        await _tell_all(socket, request.app[PARTS], subscriber, asked)
+    except ConnectionError:
+        return
+    except TimeoutError:
+        await say_goodbye(socket, request, BEHIND, b"too far behind")
+    except Exception:
+        log.exception("socket_broke")
+        await say_goodbye(socket, request, WSCloseCode.INTERNAL_ERROR, b"something went wrong here")
+
+
+async def _tell_all(
+    socket: web.WebSocketResponse, parts: Parts, subscriber: Subscriber, asked: SubscribeMessage
+) -> None:
+    """First what was missed, then what happens. Listening starts before the store is read, so nothing falls between.
+
+    Raises:
+        TimeoutError: the client is behind.
+    """
     subscriber.listen_to(None if asked.jobs == "*" else frozenset(asked.jobs))
     seq = await _catch_up(socket, parts, subscriber, asked)
     while True:
         event = await subscriber.next()
         if subscriber.behind:
-            await socket.close(code=BEHIND, message=b"too far behind")
-            return
+            raise TimeoutError
         if isinstance(event, ProgressEvent):
-            body = event_out(seq, event.job, "progress", {"progress": round(event.fraction, 4)})
-        elif event.seq > seq:
+            await _send(socket, event_out(seq, event.job, "progress", {"progress": round(event.fraction, 4)}))
+        elif event.seq > seq:  # else the store had it already
             seq = event.seq
-            body = event_out(seq, event.job, event.event, event.detail)
-        else:
-            continue  # the store had it already
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await socket.send_json(body)
-        except TimeoutError:
-            await socket.close(code=BEHIND, message=b"too slow")
-            return
-        except ConnectionError:
-            return
+            await _send(socket, event_out(seq, event.job, event.event, event.detail))
+
+
+async def _send(socket: web.WebSocketResponse, body: dict[str, Any]) -> None:
+    async with asyncio.timeout(SEND_SECONDS):
+        await socket.send_json(body)
 
 
 async def _catch_up(
@@ -140,12 +181,12 @@ async def _catch_up(
     missed, newest = await parts.ledger.events_since(subscriber.owner, asked.since if asked.since is not None else -1)
     if asked.since is None or missed is None:
         if asked.since is not None:
-            await socket.send_json({"type": "reset", "seq": newest})
-        await socket.send_json({"type": "snapshot", "seq": newest, "jobs": await _snapshot(parts, subscriber, asked)})
+            await _send(socket, {"type": "reset", "seq": newest})
+        await _send(socket, {"type": "snapshot", "seq": newest, "jobs": await _snapshot(parts, subscriber, asked)})
         return newest
     for event in missed:
         if subscriber.wants(event.owner, event.job):
-            await socket.send_json(event_out(event.seq, event.job, event.event, event.detail))
+            await _send(socket, event_out(event.seq, event.job, event.event, event.detail))
     return newest
 
 

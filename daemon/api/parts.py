@@ -42,7 +42,8 @@ class Parts:
     hosts: frozenset[str]
     clock: Callable[[], float]
     started_at: float
-    sockets: set[web.WebSocketResponse] = field(default_factory=set)  # open ones, to be closed when the daemon stops
+    # open ones and how each was asked for, to be closed when the daemon stops
+    sockets: dict[web.WebSocketResponse, web.Request] = field(default_factory=dict)
 
     def ticket(self, job: Job) -> str:
         return self.access.ticket(job.id, job.owner, self.clock())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from daemon.errors import BadRequest
 from daemon.executor.messages import Metadata
@@ -151,16 +151,14 @@ class SubscribeMessage(Wire):
     since: int | None = Field(default=None, ge=0)
 
 
-class ClientMessage(BaseModel):
-    """Any message of a WebSocket client."""
-
-    message: Annotated[AuthMessage | SubscribeMessage, Field(discriminator="type")]
+ClientMessage = Annotated[AuthMessage | SubscribeMessage, Field(discriminator="type")]
+_CLIENT_MESSAGE: TypeAdapter[AuthMessage | SubscribeMessage] = TypeAdapter(ClientMessage)
 
 
 def read_client_message(text: str) -> AuthMessage | SubscribeMessage:
     """Raises BadRequest where it is none that we know."""
     try:
-        return ClientMessage.model_validate_json(f'{{"message":{text}}}').message
+        return _CLIENT_MESSAGE.validate_json(text)
     except ValidationError as error:
         raise BadRequest(f"not a message: {error.errors()[0]['msg']}") from None
 
