@@ -1,0 +1,271 @@
+"""The WebSocket: who may listen, what is told, what is told again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+import structlog
+
+from daemon.api import live
+from daemon.store.jobs import JobEvent
+from tests.api.conftest import JSON, Service, png
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+Socket = aiohttp.ClientWebSocketResponse
+
+
+@asynccontextmanager
+async def connected(service: Service, first: JSON | None = None) -> AsyncIterator[Socket]:
+    """A socket authenticated by its header, and subscribed where `first` says to what."""
+    async with service.session.ws_connect("/ws", timeout=aiohttp.ClientWSTimeout(ws_close=1)) as socket:
+        if first is not None:
+            await socket.send_json({"type": "subscribe"} | first)
+        yield socket
+
+
+async def said(socket: Socket) -> JSON:
+    async with asyncio.timeout(10):
+        body: JSON = await socket.receive_json()
+    return body
+
+
+async def until_over(socket: Socket, job: str) -> list[JSON]:
+    """Every event up to the end of a job."""
+    events: list[JSON] = []
+    while not events or (events[-1]["job"], events[-1]["event"]) not in {(job, "done"), (job, "failed")}:
+        events.append(await said(socket))
+    return events
+
+
+async def begin(service: Service, **fields: str) -> str:
+    async with service.session.post("/api/process", params=fields, data=png(300, 300)) as response:
+        assert response.status == 202
+        return str((await response.json())["id"])
+
+
+async def test_the_first_message_authenticates(service: Service) -> None:
+    async with service.stranger() as stranger, stranger.ws_connect("/ws") as socket:
+        await socket.send_json({"type": "auth", "token": service.token})
+        assert await said(socket) == {"type": "authenticated"}
+        await socket.send_json({"type": "subscribe", "jobs": "*"})
+        assert (await said(socket))["type"] == "snapshot"
+        await socket.send_json({"type": "auth", "token": service.token})
+        assert await said(socket) == {"type": "authenticated"}
+
+
+@pytest.mark.parametrize(
+    ("first", "code"),
+    [
+        ({"type": "auth", "token": "wrong"}, "invalid_token"),
+        ({"type": "subscribe", "jobs": "*"}, "access_token_required"),
+        ({"type": "auth"}, "bad_request"),
+        ({"type": "auth", "token": "Ω"}, "invalid_token"),
+    ],
+)
+async def test_who_does_not_authenticate_first_is_sent_away(service: Service, first: JSON, code: str) -> None:
+    async with service.stranger() as stranger, stranger.ws_connect("/ws") as socket:
+        await socket.send_json(first)
+        assert (await said(socket))["code"] == code
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+        assert socket.close_code == 4401
+
+
+async def test_a_wrong_token_in_the_header_is_sent_away(service: Service) -> None:
+    async with (
+        service.stranger(headers={"Authorization": "Bearer wrong"}) as stranger,
+        stranger.ws_connect("/ws") as socket,
+    ):
+        assert (await said(socket))["code"] == "invalid_token"
+        await socket.receive()
+        assert socket.close_code == 4401
+
+
+async def test_who_says_nothing_is_sent_away_in_time(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "AUTH_SECONDS", 0.05)
+    async with service.stranger() as stranger, stranger.ws_connect("/ws") as socket:
+        assert (await said(socket))["code"] == "access_token_required"
+        await socket.receive()
+        assert socket.close_code == 4401
+
+
+async def test_a_snapshot_comes_first_and_then_what_happens(service: Service) -> None:
+    before = await service.submit()
+    async with connected(service, {"jobs": "*"}) as socket:
+        snapshot = await said(socket)
+        assert snapshot["type"] == "snapshot"
+        assert before["id"] in {job["id"] for job in snapshot["jobs"]}
+        job = await begin(service, scale_factor="4x")
+        events = await until_over(socket, job)
+    changes = [event["event"] for event in events if event["event"] != "progress"]
+    assert changes == ["queued", "started", "done"]
+    numbers = [event["seq"] for event in events if event["event"] != "progress"]
+    assert numbers == sorted(set(numbers))
+    assert numbers[0] > snapshot["seq"]
+    figures = [event["data"]["progress"] for event in events if event["event"] == "progress"]
+    assert figures == sorted(figures)
+    assert all(0 <= figure <= 1 for figure in figures)
+
+
+async def test_a_subscription_to_one_job_tells_of_no_other(service: Service) -> None:
+    one = await service.submit()
+    async with connected(service, {"jobs": [one["id"], "unknown"]}) as socket:
+        assert [job["id"] for job in (await said(socket))["jobs"]] == [one["id"]]
+        await service.submit()
+        await socket.send_json({"type": "auth", "token": service.token})
+        assert await said(socket) == {"type": "authenticated"}
+
+
+async def test_coming_back_with_since_misses_no_change_and_repeats_none(service: Service) -> None:
+    """Whatever moment the connection breaks at: here after each single event."""
+    async with connected(service, {"jobs": "*"}) as socket:
+        since = (await said(socket))["seq"]
+    jobs = [await begin(service, scale_factor="2x") for _ in range(4)]
+    told: list[tuple[int, str, str]] = []
+    while [event for _, _, event in told].count("done") < len(jobs):
+        async with connected(service, {"jobs": "*", "since": since}) as socket:
+            event = await said(socket)
+            while event["event"] == "progress":
+                event = await said(socket)
+        since = event["seq"]
+        told.append((since, event["job"], event["event"]))
+    assert [number for number, _, _ in told] == sorted({number for number, _, _ in told})
+    for job in jobs:
+        assert [event for _, of, event in told if of == job] == ["queued", "started", "done"]
+
+
+async def test_a_number_from_the_future_means_another_store_and_resets(service: Service) -> None:
+    async with connected(service, {"jobs": "*", "since": 10**30}) as socket:
+        reset = await said(socket)
+        assert reset["type"] == "reset"
+        snapshot = await said(socket)
+        assert (snapshot["type"], snapshot["seq"]) == ("snapshot", reset["seq"])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"type":"dance"}',
+        '{"type":"subscribe","jobs":5}',
+        '{"type":"subscribe","since":-1}',
+        '{"type":"subscribe","jobs":["' + "x" * 65 + '"]}',
+        '{"type":"subscribe","more":1}',
+        '{"type":"auth","token":"wrong"}',
+        '{"type":"subscribe"},"x":{}',
+        "\ud800".encode("utf-8", "replace").decode() + "\x00",
+        "[" * 5000,
+    ],
+)
+async def test_a_malformed_message_gets_an_error_and_the_socket_stays(service: Service, message: str) -> None:
+    async with connected(service) as socket:
+        await socket.send_str(message)
+        answer = await said(socket)
+        assert answer["type"] == "error", answer
+        assert answer["code"] in {"bad_request", "invalid_token"}
+        await socket.send_json({"type": "subscribe"})
+        assert (await said(socket))["type"] == "snapshot"
+
+
+async def test_bytes_that_are_no_text_end_the_connection_and_nothing_else(service: Service) -> None:
+    async with connected(service) as socket:
+        await socket.send_bytes(b"\xff" * 10)
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+    assert (await service.json("GET", "/health"))[0] == 200
+
+
+async def test_a_client_that_hangs_up_at_once_is_no_error_of_ours(service: Service) -> None:
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(10):
+            async with service.stranger() as stranger:
+                socket = await stranger.ws_connect("/ws")
+                await socket.send_json({"type": "auth", "token": service.token})
+                await socket.send_json({"type": "subscribe"})
+                connection = socket._conn
+                assert connection is not None
+                assert connection.transport is not None
+                connection.transport.abort()
+        while service.parts.sockets:
+            await asyncio.sleep(0)
+    assert [entry for entry in logged if entry["log_level"] == "error"] == []
+    assert service.parts.hub.subscribers == 0
+
+
+def burst(service: Service, count: int, size: int = 100) -> None:
+    """State changes that only the hub knows of, all at once."""
+    for seq in range(1 << 40, (1 << 40) + count):
+        padding = random.randbytes(size // 2).hex()  # what the connection cannot compress
+        detail: dict[str, Any] = {"state": "queued", "padding": padding}
+        service.parts.hub.publish(JobEvent(seq, f"job-{seq}", "local", "queued", detail, 0.0))
+
+
+async def test_who_falls_too_far_behind_is_told_to_come_back(service: Service) -> None:
+    async with connected(service, {"jobs": "*"}) as socket:
+        assert (await said(socket))["type"] == "snapshot"
+        burst(service, 1500)
+        while (await socket.receive()).type is aiohttp.WSMsgType.TEXT:
+            pass
+        assert socket.close_code == 1013
+
+
+async def test_a_client_that_reads_nothing_is_cut_off_and_delays_nobody(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "SEND_SECONDS", 0.2)
+    monkeypatch.setattr(live, "CLOSE_SECONDS", 0.2)
+    async with connected(service, {"jobs": "*"}) as slow, connected(service, {"jobs": "*"}) as quick:
+        assert (await said(slow))["type"] == (await said(quick))["type"] == "snapshot"
+        connection = slow._conn
+        assert connection is not None
+        assert connection.transport is not None
+        connection.transport.pause_reading()
+        burst(service, 100, size=200_000)
+        for _ in range(100):
+            assert json.loads((await quick.receive()).data)["event"] == "queued"
+        async with asyncio.timeout(10):
+            while len(service.parts.sockets) > 1:
+                await asyncio.sleep(0)
+        assert not quick.closed
+
+
+async def test_a_client_that_reads_nothing_does_not_hold_up_the_end_of_the_daemon(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "CLOSE_SECONDS", 0.2)
+    async with connected(service, {"jobs": "*"}) as slow, connected(service, {"jobs": "*"}) as quick:
+        assert (await said(slow))["type"] == (await said(quick))["type"] == "snapshot"
+        connection = slow._conn
+        assert connection is not None
+        assert connection.transport is not None
+        connection.transport.pause_reading()
+        burst(service, 100, size=200_000)
+        for _ in range(100):
+            await quick.receive()
+        closing = asyncio.create_task(quick.receive())
+        async with asyncio.timeout(5):
+            await live.say_goodbye_to_all(service.parts)
+            await closing
+        assert quick.close_code == 1012
+
+
+async def test_a_store_that_fails_ends_the_connection_and_says_so(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silence would look like nothing happening."""
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("the store is broken")
+
+    monkeypatch.setattr(service.parts.ledger, "events_since", fail)
+    async with connected(service, {"jobs": "*"}) as socket:
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+        assert socket.close_code == 1011
