@@ -1,0 +1,44 @@
+"""What is to be trusted proves itself first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from daemon.engine.resampling import Resampling
+from daemon.engine.selftest import prove
+from daemon.errors import DeviceFailed
+from tests.engine.stand_ins import Fault, Pixels, StandIn
+
+
+def off_by_three_somewhere(pixels: Pixels) -> Pixels:
+    spoilt = pixels.copy()
+    spoilt[40, 50, 1] = spoilt[40, 50, 1] + 3 if spoilt[40, 50, 1] < 128 else spoilt[40, 50, 1] - 3
+    return spoilt
+
+
+def wrong_in_alpha_alone(pixels: Pixels) -> Pixels:
+    return np.dstack([pixels[:, :, :3], 255 - pixels[:, :, 3:]]) if pixels.shape[2] == 4 else pixels
+
+
+def test_the_reference_itself_passes() -> None:
+    prove(StandIn(), Resampling())
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (np.zeros_like, "black"),
+        (lambda p: np.full(p.shape, np.nan), "nan levels"),
+        (off_by_three_somewhere, r"[23]\.\d levels"),
+        (lambda p: p[::-1], "levels"),
+        (lambda p: np.roll(p, 1, axis=1), "levels"),
+        (lambda p: p[:, :-1], "shape"),
+        (lambda p: p[:, :, ::-1], "levels"),
+        (wrong_in_alpha_alone, "levels"),
+    ],
+    ids=["black", "nan", "off-by-3", "upside-down", "shifted", "narrower", "bgr", "alpha"],
+)
+def test_a_wrong_picture_is_refused_and_says_how(fault: Fault, reason: str) -> None:
+    with pytest.raises(DeviceFailed, match=reason):
+        prove(StandIn(fault=fault), Resampling())
