@@ -22,6 +22,9 @@ MAKER_NOTE: Final = 0x927C
 EXIF_IFD: Final = 0x8769
 FULL_CHROMA_QUALITY: Final = 90  # from here on JPEG keeps colour at full resolution
 OPAQUE: Final = 255
+# what one segment of a JPEG holds; more, which PNG and WebP may bring, is left out
+JPEG_EXIF: Final = 65_533
+JPEG_XMP: Final = JPEG_EXIF - len(b"http://ns.adobe.com/xap/1.0/\0")
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,11 @@ def _options(picture: Picture, name: str, quality: int, keep_metadata: str) -> d
         options["subsampling"] = "4:4:4" if quality >= FULL_CHROMA_QUALITY else "4:2:0"
     if keep_metadata == "none":
         return options
-    if picture.exif:
-        options["exif"] = _safe(picture.exif) if keep_metadata == "safe" else picture.exif
-    if picture.xmp and keep_metadata == "all":  # XMP may repeat the place in many spellings
+    exif = _safe(picture.exif) if picture.exif and keep_metadata == "safe" else picture.exif
+    if exif and (name != "jpeg" or len(exif) <= JPEG_EXIF):
+        options["exif"] = exif
+    # XMP may repeat the place in many spellings
+    if picture.xmp and keep_metadata == "all" and (name != "jpeg" or len(picture.xmp) <= JPEG_XMP):
         if name == "png":
             options["pnginfo"] = _png_xmp(picture.xmp)
         else:

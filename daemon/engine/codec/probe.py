@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import zlib
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -11,11 +12,10 @@ from PIL import Image
 
 from daemon.engine.codec.decode import pillow_errors
 from daemon.engine.codec.formats import DECODERS, MODES
+from daemon.engine.codec.orientation import SIDEWAYS, png_chunks, settle_orientation
 from daemon.errors import BrokenImage, ImageTooLarge, UnsupportedFormat
 from daemon.executor.messages import Header
 
-ORIENTATION: Final = 0x0112
-SIDEWAYS: Final = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
 PNG_BIT_DEPTH_AT: Final = 24
 EIGHT_BITS: Final = 8
 MARKER: Final = 0xFF
@@ -41,7 +41,7 @@ def probe(path: Path, max_pixels: int) -> Header:
         _refuse_what_would_be_lost(image, path)
         _require_tail(path, kind)
         width, height = image.size
-        sideways = _orientation(image) in SIDEWAYS
+        sideways = settle_orientation(image, path) in SIDEWAYS
         return Header.model_validate(
             {
                 "format": kind,
@@ -57,13 +57,6 @@ def _require_size(width: int, height: int, most: int) -> None:
     if width * height > most:
         pixels = f"{width} x {height}, {width * height / 1e6:.0f} megapixels"
         raise ImageTooLarge(f"the picture is {pixels}; the limit is {most / 1e6:.0f}")
-
-
-def _orientation(image: Image.Image) -> int:
-    # `getexif` of a PNG decodes all of it where the head has no EXIF, to find some behind the pixels
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1
-    return int(image.getexif().get(ORIENTATION, 1))
 
 
 def _webp_size(path: Path) -> tuple[int, int]:
@@ -103,11 +96,12 @@ def _require_tail(path: Path, kind: str) -> None:
 
 
 def _png_is_whole(view: mmap.mmap) -> bool:
-    at = 8  # after the signature, chunks: length, name, content, checksum
-    while at + 12 <= len(view):
-        if view[at + 4 : at + 8] == b"IEND":
+    for kind, start, end in png_chunks(view):
+        # Pillow checks no pixels against their checksums; chunks of small letters are not needed to show the picture
+        if kind[:1].isupper() and zlib.crc32(memoryview(view)[start - 4 : end]) != int.from_bytes(view[end : end + 4]):
+            raise BrokenImage("the picture is damaged: a checksum in it does not match")
+        if kind == b"IEND":
             return True
-        at += 12 + int.from_bytes(view[at : at + 4])
     return False
 
 

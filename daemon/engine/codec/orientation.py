@@ -1,0 +1,51 @@
+"""Which way up a picture is, found without decoding it: probe and decode ask here, so that they never disagree."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+
+ORIENTATION: Final = 0x0112
+SIDEWAYS: Final = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
+SIGNATURE: Final = 8
+EXIF_HEAD: Final = b"Exif\0\0"
+# what Pillow raises over EXIF that is no EXIF
+UNREADABLE: Final = (OSError, SyntaxError, ValueError, TypeError, EOFError, KeyError, IndexError, struct.error)
+
+
+def settle_orientation(image: Image.Image, path: Path) -> int:
+    """The EXIF orientation of a picture just opened. EXIF that cannot be read is left out of it from here on.
+
+    Pillow's `getexif` decodes all of a PNG whose head has no EXIF, to find some behind the pixels; it is looked for
+    in the file here, and what the picture's head says is what Pillow will turn it by.
+    """
+    if image.format == "PNG" and "exif" not in image.info and (behind := _exif_of_png(path)) is not None:
+        image.info["exif"] = EXIF_HEAD + behind
+    try:
+        found = Image.Image.getexif(image).get(ORIENTATION)
+    except UNREADABLE:
+        found = None
+        for name in ("exif", "Raw profile type exif"):
+            image.info.pop(name, None)
+    return found if isinstance(found, int) else 1
+
+
+def png_chunks(view: mmap.mmap) -> Iterator[tuple[bytes, int, int]]:
+    """Each whole chunk of a PNG: its kind, and where its content starts and ends."""
+    at = SIGNATURE  # chunks: length, kind, content, checksum
+    while at + 12 <= len(view):
+        end = at + 8 + int.from_bytes(view[at : at + 4])
+        if end + 4 > len(view):
+            return
+        yield view[at + 4 : at + 8], at + 8, end
+        at = end + 4
+
+
+def _exif_of_png(path: Path) -> bytes | None:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        return next((view[start:end] for kind, start, end in png_chunks(view) if kind == b"eXIf"), None)

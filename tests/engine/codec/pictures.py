@@ -1,0 +1,49 @@
+"""Picture files for tests of the codec, as bytes."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+SOUND = b"\x89PNG\r\n\x1a\n"
+
+
+def noise(mode: str = "RGB", size: tuple[int, int] = (40, 24)) -> Image.Image:
+    """Every pixel differs from its neighbours."""
+    random = np.random.default_rng(7)
+    rgba = random.integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
+    if mode == "RGBA":
+        return Image.fromarray(rgba)
+    return Image.fromarray(rgba if mode == "LA" else rgba[:, :, :3].copy()).convert(mode)
+
+
+def save(image: Image.Image, name: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, name, **options)
+    return file.getvalue()
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(width: int, height: int, depth: int = 8, color: int = 2, rows: bytes = b"") -> bytes:
+    head = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
+    return SOUND + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def exif(**tags: int) -> bytes:
+    """EXIF with an orientation, and a place where `gps` is asked for."""
+    made = Image.Exif()
+    if "orientation" in tags:
+        made[0x0112] = tags["orientation"]
+    if "gps" in tags:
+        made[0x010F] = "a camera"
+        made[0x8769] = {0x927C: b"the place again", 0x9003: "2026:01:02 03:04:05"}
+        made[0x8825] = {1: "N", 2: (52.0, 31.0, 12.0)}
+    return made.tobytes()

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from daemon.engine.codec.decode import decode
+from daemon.errors import BrokenImage, ProEngineError, UnsupportedFormat
+from tests.engine.codec.pictures import exif, noise, save
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("decode") / "picture"
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_pixels_come_as_they_were_written(file: Path, mode: str, kind: str) -> None:
+    image = noise(mode)
+    file.write_bytes(save(image, kind, **({"lossless": True, "exact": True} if kind == "WEBP" else {})))
+    expected = np.asarray(image.convert("RGB") if (kind, mode) == ("WEBP", "L") else image)
+    assert np.array_equal(decode(file).pixels, expected.reshape(24, 40, -1))
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("1", 1), ("L", 1), ("LA", 4), ("P", 3), ("RGB", 3), ("RGBA", 4)])
+def test_every_mode_becomes_grey_rgb_or_rgba(file: Path, mode: str, channels: int) -> None:
+    image = noise(mode)
+    file.write_bytes(save(image, "PNG"))
+    pixels = decode(file).pixels
+    assert pixels.shape == (24, 40, channels)
+    assert pixels.dtype == np.uint8
+    assert np.array_equal(pixels.squeeze(), np.asarray(image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])))
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB"])
+def test_a_colour_that_stands_for_transparent_becomes_alpha(file: Path, mode: str) -> None:
+    image = noise(mode)
+    transparent = image.getpixel((3, 2))
+    file.write_bytes(save(image, "PNG", transparency=transparent))
+    alpha = decode(file).pixels[:, :, 3]
+    assert alpha[2, 3] == 0
+    assert alpha.max() == 255
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_upright_and_says_so(file: Path, kind: str, orientation: int) -> None:
+    file.write_bytes(save(noise(), kind, exif=exif(orientation=orientation)))
+    picture = decode(file)
+    with Image.open(file) as image:
+        assert np.array_equal(picture.pixels, np.asarray(ImageOps.exif_transpose(image)))
+    if picture.exif:
+        tags = Image.Exif()
+        tags.load(picture.exif)
+        assert tags.get(0x0112, 1) == 1
+
+
+@pytest.mark.parametrize("with_exif", [False, True])
+def test_xmp_does_not_turn_an_upright_picture_once_more(file: Path, with_exif: bool) -> None:
+    xmp = b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6" tiff:Make="x"/>'
+    file.write_bytes(save(noise(), "JPEG", xmp=xmp, exif=exif(orientation=6) if with_exif else b""))
+    picture = decode(file)
+    assert picture.pixels.shape == (40, 24, 3)
+    assert b"Orientation" not in (picture.xmp or b"")
+    assert b"tiff:Make" in (picture.xmp or b"")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_exif_that_is_none_costs_no_picture(file: Path, kind: str) -> None:
+    file.write_bytes(save(noise(), kind, exif=b"Exif\0\0garbage! garbage!"))
+    picture = decode(file)
+    assert picture.pixels.shape == (24, 40, 3)
+    assert picture.exif is None
+
+
+def test_profile_and_resolution_travel_with_the_pixels(file: Path) -> None:
+    file.write_bytes(save(noise(), "JPEG", icc_profile=b"a profile", dpi=(300, 150)))
+    picture = decode(file)
+    assert (picture.icc_profile, picture.dpi) == (b"a profile", (300, 150))
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "I;16"])
+def test_modes_that_would_lose_something_are_refused(file: Path, mode: str) -> None:
+    image = noise("L").convert("I;16") if mode == "I;16" else noise(mode)
+    file.write_bytes(save(image, "PNG" if mode == "I;16" else "JPEG"))
+    with pytest.raises(UnsupportedFormat):
+        decode(file)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "BMP", "GIF"])
+def test_decoders_that_are_not_on_the_list_are_not_asked(file: Path, kind: str) -> None:
+    file.write_bytes(save(noise(), kind))
+    with pytest.raises(UnsupportedFormat):
+        decode(file)
+
+
+@given(kind=st.sampled_from(["PNG", "JPEG", "WEBP"]), cut=st.integers(0, 100_000))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_picture_cut_off_before_its_pixels_end_is_refused_in_words(file: Path, kind: str, cut: int) -> None:
+    whole = save(noise(), kind)
+    file.write_bytes(whole[: cut % (len(whole) - 20)])
+    with pytest.raises((BrokenImage, UnsupportedFormat)):
+        decode(file)
+
+
+@given(kind=st.sampled_from(["PNG", "JPEG", "WEBP"]), block=st.binary(max_size=80))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_exif_whatever_is_in_it_leads_to_an_error_that_is_not_ours(file: Path, kind: str, block: bytes) -> None:
+    file.write_bytes(save(noise(), kind, exif=b"Exif\0\0MM\0*\0\0\0\x08" + block))
+    with contextlib.suppress(ProEngineError):
+        decode(file)

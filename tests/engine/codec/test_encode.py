@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from daemon.engine.codec.decode import Picture, decode
+from daemon.engine.codec.encode import encode
+from daemon.errors import BadRequest, DiskFull
+from tests.engine.codec.pictures import exif, noise
+
+FORMATS = ["png", "jpeg", "webp"]
+GPS, EXIF_IFD, MAKER_NOTE, TAKEN_AT = 0x8825, 0x8769, 0x927C, 0x9003
+
+
+def _picture(mode: str = "RGB", **also: object) -> Picture:
+    pixels = np.asarray(noise(mode))
+    return Picture(pixels.reshape(*pixels.shape[:2], -1), **also)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Path:
+    return tmp_path / "result"
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_a_png_gives_back_every_pixel(sink: Path, mode: str) -> None:
+    picture = _picture(mode)
+    encode(picture, sink, "png", 92, "all")
+    assert np.array_equal(decode(sink).pixels, picture.pixels)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_size_and_digest_are_those_of_the_file(sink: Path, name: str) -> None:
+    written = encode(_picture(), sink, name, 92, "all")
+    content = sink.read_bytes()
+    assert (written.size, written.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    with Image.open(sink) as image:
+        assert (image.format or "").lower() == name
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("keep", ["all", "safe", "none"])
+def test_what_is_kept_is_what_was_asked_for(sink: Path, name: str, keep: str) -> None:
+    picture = _picture(icc_profile=b"a profile", exif=exif(gps=1), xmp=b"<x/>", dpi=(300.0, 300.0))
+    encode(picture, sink, name, 92, keep)
+    with Image.open(sink) as image:
+        tags = image.getexif()
+        assert image.info.get("icc_profile") == b"a profile"
+        assert (tags.get(0x010F) == "a camera") == (keep != "none")
+        assert (GPS in tags) == (keep == "all")
+        assert (MAKER_NOTE in tags.get_ifd(EXIF_IFD)) == (keep == "all")
+        assert (TAKEN_AT in tags.get_ifd(EXIF_IFD)) == (keep != "none")
+        assert ("xmp" in image.info) == (keep == "all")
+        if name != "webp":
+            assert (round(image.info.get("dpi", (0, 0))[0]) == 300) == (keep != "none")
+    if keep != "all":
+        assert b"the place again" not in sink.read_bytes()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("keep", ["all", "safe"])
+def test_metadata_too_long_for_a_format_costs_no_result(sink: Path, name: str, keep: str) -> None:
+    """PNG and WebP may bring more than one segment of a JPEG holds."""
+    tags = Image.Exif()
+    tags[0x010E] = "x" * 70_000
+    encode(_picture(exif=tags.tobytes(), xmp=b"<x/>" * 20_000), sink, name, 92, keep)
+    with Image.open(sink) as image:
+        assert ("exif" in image.info) == (name != "jpeg")
+
+
+def test_a_jpeg_refuses_transparency_and_takes_what_is_opaque(sink: Path) -> None:
+    with pytest.raises(BadRequest, match="png or webp"):
+        encode(_picture("RGBA"), sink, "jpeg", 92, "all")
+    assert not sink.exists()
+    opaque = _picture("RGBA").pixels.copy()
+    opaque[:, :, 3] = 255
+    encode(Picture(opaque), sink, "jpeg", 92, "all")
+    assert decode(sink).pixels.shape == (24, 40, 3)
+
+
+def test_a_higher_quality_is_nearer_to_the_picture(sink: Path) -> None:
+    def miss(quality: int) -> float:
+        encode(_picture(), sink, "jpeg", quality, "all")
+        return float(np.abs(decode(sink).pixels.astype(int) - _picture().pixels).mean())
+
+    assert miss(95) < miss(50)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_full_disk_is_disk_full_and_leaves_nothing(sink: Path, name: str) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("only Linux has /dev/full")
+    sink.symlink_to("/dev/full")
+    with pytest.raises(DiskFull):
+        encode(_picture(), sink, name, 92, "all")
+    assert not sink.is_symlink()
+    assert Path("/dev/full").exists()
