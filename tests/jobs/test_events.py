@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ def _event(seq: int, job: str = "a", event: str = "started", owner: str = "ann")
 
 
 async def _drain(subscriber: Subscriber) -> list[JobEvent | ProgressEvent]:
-    found = []
+    found: list[JobEvent | ProgressEvent] = []
     while True:
         waiting = asyncio.ensure_future(subscriber.next())
         await asyncio.sleep(0)
@@ -77,7 +78,7 @@ def test_the_figure_never_falls_and_small_steps_are_not_told(fractions: list[flo
     hub._subscribers.add(subscriber)
     for fraction in fractions:
         hub.progress("a", "ann", fraction)
-    assert all(later >= earlier + LEAST_STEP for earlier, later in zip(told, told[1:], strict=False))
+    assert all(later >= earlier + LEAST_STEP for earlier, later in pairwise(told))
     assert hub.progress_of("a") == (told[-1] if told else 0.0)
 
 

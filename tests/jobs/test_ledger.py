@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -59,7 +60,7 @@ async def test_subscribers_hear_of_a_change_when_it_is_committed_and_in_order(be
 async def test_whoever_is_late_changes_nothing(bench: Bench, over: str) -> None:
     job = await _admit(bench)
     await bench.ledger.start(job.id)
-    moves = {
+    moves: dict[str, Callable[[], Awaitable[Job | None]]] = {
         "finish": lambda: bench.ledger.finish(job.id, FINISHED, new_entry("a")),
         "fail": lambda: bench.ledger.fail(job.id, BrokenImage("x")),
         "cancelled": lambda: bench.ledger.cancelled(job.id, RUNNING),
