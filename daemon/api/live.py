@@ -72,12 +72,11 @@ async def say_goodbye(socket: web.WebSocketResponse, request: web.Request, code:
     """Close a socket. A peer that takes nothing in would not take the closing in either: it is cut off a little later,
     since a transport that is merely closed waits for its buffer to empty, for ever.
     """
-    transport = request.transport
+    if (transport := request.transport) is not None:
+        asyncio.get_running_loop().call_later(2 * CLOSE_SECONDS, transport.abort)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_SECONDS):
             await socket.close(code=code, message=message)
-    if transport is not None:
-        asyncio.get_running_loop().call_later(CLOSE_SECONDS, transport.abort)
 
 
 async def say_goodbye_to_all(parts: Parts) -> None:
