@@ -29,7 +29,7 @@ class LocalAccess:
         Raises:
             InvalidToken: it is not ours.
         """
-        if not hmac.compare_digest(token.encode(), self.token.encode()):
+        if not hmac.compare_digest(_bytes(token), _bytes(self.token)):
             raise InvalidToken("the access token is not the one of this service; `pro-engine token` shows it")
         return OWNER
 
@@ -50,12 +50,17 @@ class LocalAccess:
         """
         expires, owner, signature = (*ticket.split(".", 2), "", "")[:3]
         expected = self._sign(f"ticket|{job}|{owner}|{expires}")
-        if not hmac.compare_digest(signature.encode(), expected.encode()) or int(expires) < now:
+        if not hmac.compare_digest(_bytes(signature), expected.encode()) or int(expires) < now:
             raise InvalidToken("the ticket in this link is not valid any more; ask for the job again")
         return owner
 
     def _sign(self, text: str) -> str:
-        return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self.secret, _bytes(text), hashlib.sha256).hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    """Of any text at all: a header that is no UTF-8 arrives with surrogates in it, and is still only a wrong token."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def local_access(token_file: Path, secret_file: Path) -> LocalAccess:
