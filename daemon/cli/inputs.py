@@ -56,7 +56,8 @@ def _expand(word: str, suffix: str) -> list[tuple[Path, Path]]:
 def _is_result(path: Path, suffix: str) -> bool:
     """Whether a picture is what an earlier run made of its neighbour: a folder is not enlarged again and again."""
     stem = re.sub(rf"{re.escape(suffix)}$", "", path.stem)
-    return stem != path.stem and any((path.with_name(stem + ending)).exists() for ending in ENDINGS)
+    endings = (spelled for ending in ENDINGS for spelled in (ending, ending.upper()))  # cameras shout
+    return stem != path.stem and any(path.with_name(stem + ending).exists() for ending in endings)
 
 
 def _target(source: Path, below: Path, output: Path | None, suffix: str, form: str | None) -> Path:
