@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from pathlib import Path, PurePath
 from typing import Final
 from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 from daemon.api.parts import OWNER, PARTS, Parts
@@ -20,6 +22,7 @@ MOST_ON_A_PAGE: Final = 200
 ON_A_PAGE: Final = 50
 LIMIT_DIGITS: Final = 3  # Python refuses to read numbers of thousands of digits
 CANCEL_SECONDS: Final = 2.0  # a running job is seen to stop within a tile; the answer waits this long for it
+LAST_BYTE: Final = re.compile(r"bytes \d+-(\d+)/(\d+)")
 CONTENT_TYPES: Final = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 ENDINGS: Final = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
@@ -80,7 +83,9 @@ async def send_result(request: web.Request) -> web.StreamResponse:
 
 
 class _ResultResponse(web.FileResponse):
-    """Notes the fetch once the picture is sent: an answer that broke off leaves the result pinned."""
+    """Notes the fetch once the picture's end is sent: a look at its head or its first bytes, or an answer that broke
+    off, leaves the result pinned.
+    """
 
     def __init__(self, path: Path, headers: dict[str, str], on_sent: Callable[[], Awaitable[None]]) -> None:
         super().__init__(path, headers=headers)
@@ -88,9 +93,13 @@ class _ResultResponse(web.FileResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         writer = await super().prepare(request)  # sends all of it
-        if self.status in {200, 206}:
+        if request.method == hdrs.METH_GET and (self.status == HTTPStatus.OK or self._is_last_range()):
             await self._on_sent()
         return writer
+
+    def _is_last_range(self) -> bool:
+        found = LAST_BYTE.fullmatch(self.headers.get(hdrs.CONTENT_RANGE, ""))
+        return self.status == HTTPStatus.PARTIAL_CONTENT and found is not None and int(found[1]) + 1 == int(found[2])
 
 
 def _disposition(job: Job) -> str:

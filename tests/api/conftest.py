@@ -68,7 +68,7 @@ class Service:
         """Hand in a picture and wait for its end."""
         data = png() if picture is None else picture
         headers = {"Prefer": "wait=30"}
-        async with self.session.post("/api/process", params=fields, data=data, headers=headers) as response:
+        async with self.session.post("/api/process", params=fields, data=io.BytesIO(data), headers=headers) as response:
             job: JSON = await response.json()
             assert response.status == 200, job
             return job
