@@ -200,3 +200,12 @@ def test_pngsuite_is_decoded_or_refused_in_words_and_its_broken_files_are_refuse
             continue
         assert not path.name.startswith("x"), path.name
         assert (header.height, header.width) == pixels.shape[:2]
+
+
+def test_a_png_whose_pixels_do_not_match_their_checksum_is_refused(file: Path) -> None:
+    """Pillow reads past it, and a flipped bit may still decode."""
+    content = bytearray(WHOLE["png"])
+    content[-13] ^= 1  # the last byte of the checksum of IDAT, before the 12 bytes of IEND
+    file.write_bytes(content)
+    with pytest.raises(BrokenImage, match="checksum"):
+        probe(file, MANY)
