@@ -8,8 +8,8 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +36,7 @@ class Address:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
 
 def published_address(folders: Folders) -> Address | None:
@@ -68,8 +68,9 @@ class Client:
         await self._session.close()
 
     async def health(self) -> dict[str, Any]:
-        async with self._session.get("/health") as response:
-            return dict(await response.json())
+        with self._reaching():
+            async with self._session.get("/health") as response:
+                return dict(await response.json())
 
     async def service_info(self) -> dict[str, Any]:
         return await self._json(self._session.get("/api/service-info"))
@@ -96,10 +97,11 @@ class Client:
 
     async def download(self, job_id: str, target: BinaryIO) -> None:
         """Write a result to `target`, a chunk at a time."""
-        async with self._session.get(f"/api/jobs/{job_id}/result") as response:
-            await _raise_problem(response)
-            async for chunk in response.content.iter_chunked(CHUNK):
-                await asyncio.to_thread(target.write, chunk)
+        with self._reaching():
+            async with self._session.get(f"/api/jobs/{job_id}/result") as response:
+                await _raise_problem(response)
+                async for chunk in response.content.iter_chunked(CHUNK):
+                    await asyncio.to_thread(target.write, chunk)
 
     @asynccontextmanager
     async def socket(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
@@ -124,19 +126,25 @@ class Client:
                     tries = 0
                     if await _watch(socket, seen):
                         return await self.job(job_id)
-            except (aiohttp.ClientError, ConnectionError) as error:
+            except (aiohttp.ClientError, ConnectionError, ServiceUnreachable) as error:
                 if tries >= 10 * len(RECONNECT_SECONDS):
                     raise ServiceUnreachable(f"the service at {self.address.url} does not answer any more") from error
             await asyncio.sleep(RECONNECT_SECONDS[min(tries, len(RECONNECT_SECONDS) - 1)])
             tries += 1
 
     async def _json(self, pending: Any) -> dict[str, Any]:
-        try:
+        with self._reaching():
             async with pending as response:
                 await _raise_problem(response)
                 return dict(await response.json())
-        except aiohttp.ClientError as error:
-            raise ServiceUnreachable(f"the service at {self.address.url} does not answer: {error}") from error
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except (aiohttp.ClientError, TimeoutError) as error:
+            says = str(error) or type(error).__name__
+            raise ServiceUnreachable(f"the service at {self.address.url} does not answer: {says}") from error
 
 
 async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
