@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -131,12 +131,14 @@ def _work(spec: JobSpec, width: int, height: int, source_format: OutputFormat) -
 @asynccontextmanager
 async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     """The running service, or else workers of our own that live as long as this context."""
-    try:
-        async with connect(settings.folders) as client:
+    async with AsyncExitStack() as stack:
+        try:
+            client = await stack.enter_async_context(connect(settings.folders))
+        except ServiceUnreachable:
+            pass
+        else:
             yield ServiceBackend(client)
             return
-    except ServiceUnreachable:
-        pass
     settings.folders.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     executor = LocalExecutor(settings.devices, WorkerOptions(settings.folders.cache, settings.worker_memory))
     intake = Intake(settings.max_source_pixels)
@@ -149,6 +151,10 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
 
 
 def require_picture(path: Path) -> None:
-    """Raises BadRequest where there is no file to read."""
+    """Raises BadRequest where there is no file to read, or one whose name no message can carry."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise BadRequest("the name is not UTF-8: rename it, or the folder it is in") from None
     if not path.is_file():
         raise BadRequest(f"{path}: no such file")

@@ -9,6 +9,7 @@ import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from rich.console import Console
@@ -59,7 +60,7 @@ def _folders(folders: settings.Folders) -> str:
         there = next(p for p in (path, *path.parents) if p.exists())
         free = shutil.disk_usage(there).free >> 20
         writable = "" if os.access(there, os.W_OK) else " [red]not writable[/red]"
-        lines.append(f"{name:<10} {path} ({free} MiB free{writable})")
+        lines.append(f"{name:<10} {escape(str(path))} ({free} MiB free{writable})")
     return "\n".join(lines)
 
 
@@ -69,12 +70,18 @@ async def _service(folders: settings.Folders) -> str:
             health = await client.health()
             return f"service    {health['status']} at {client.address.url}"
     except ServiceUnreachable as error:
-        return f"service    {error.message}"
+        return f"service    {escape(error.message)}"
 
 
 async def _devices(values: settings.Settings) -> ExecutorStatus:
     """Open the devices as the service would, in workers that are ended again."""
-    cache = values.folders.cache if values.folders.cache.exists() else Path(os.environ.get("TMPDIR", "/tmp"))  # noqa: S108, nothing is named there
+    if not values.folders.cache.exists():  # what is to be diagnosed is not changed; compiled kernels need a safe place
+        with TemporaryDirectory(prefix="pro-engine-") as folder:
+            return await _devices_with(values, Path(folder))
+    return await _devices_with(values, values.folders.cache)
+
+
+async def _devices_with(values: settings.Settings, cache: Path) -> ExecutorStatus:
     executor = LocalExecutor(values.devices, WorkerOptions(cache, values.worker_memory))
     await executor.start()
     try:
@@ -93,6 +100,9 @@ def _device_table(status: ExecutorStatus) -> Table:
         table.add_row(escape(device.name), device.kind, device.backend, "[green]in use: its self-test passed[/green]")
     for item in status.rejected:
         table.add_row(
-            item.name, "", "", ("[red]quarantined[/red]: " if item.quarantined else "not used: ") + item.reason
+            escape(item.name),
+            "",
+            "",
+            ("[red]quarantined[/red]: " if item.quarantined else "not used: ") + escape(item.reason),
         )
     return table

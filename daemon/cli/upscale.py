@@ -40,6 +40,8 @@ def upscale(options: argparse.Namespace) -> int:
     fields = _fields(options)
     read_fields(fields).spec()  # a wrong option is one error, not one for each picture
     items = plan(options.pictures, options.output, _suffix(options), options.format)
+    if not items:
+        raise BadRequest(f"no pictures in {', '.join(options.pictures)}")
     values = settings.read()
     log.set_up("pretty", quiet=True)
     console = Console(highlight=False, soft_wrap=True, stderr=options.json)
@@ -48,9 +50,14 @@ def upscale(options: argparse.Namespace) -> int:
     if len(items) > 1:
         console.print(f"{len(items) - len(failures)} of {len(items)} pictures enlarged")
     for failure in failures:
-        says = f"{failure.item.source}: {failure.error.message} ({failure.error.code})"
+        says = f"{printable(failure.item.source)}: {failure.error.message} ({failure.error.code})"
         console.print(f"[red]failed[/red] {escape(says)}")
     return min(len(failures), MOST_EXIT)
+
+
+def printable(path: Path) -> str:
+    """A path as it can be shown: names on disk are bytes, which need not be text."""
+    return str(path).encode(errors="replace").decode()
 
 
 def _fields(options: argparse.Namespace) -> Fields:
@@ -88,7 +95,7 @@ async def _all(
 
             async def one(item: Item) -> Failure | None:
                 async with turns:
-                    bar = bars.add_task(escape(item.source.name), total=1.0)
+                    bar = bars.add_task(escape(printable(Path(item.source.name))), total=1.0)
                     try:
                         return await _one(
                             item, fields, backend, lambda done: bars.update(bar, completed=done), tell, force=force
