@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from daemon.errors import BadRequest
 from daemon.executor.messages import Metadata
-from daemon.jobs.job import Job, JobSpec, Priority
+from daemon.jobs.job import LEAST_RATIO, MOST_RATIO, Job, JobSpec, Priority
 
 SCALES = {"standard": 2.0, "highres": 4.0, "ultra": 8.0}
 FORMATS: dict[str, Literal["png", "jpeg", "webp"]] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp"}
@@ -60,7 +60,10 @@ class ProcessFields(Wire):
     def _scale(self) -> float:
         if self.scale_factor is None:
             return SCALES[self.processing_type or "standard"]
-        return float(self.scale_factor.removesuffix("x"))
+        scale = float(self.scale_factor.removesuffix("x"))
+        if not LEAST_RATIO <= scale <= MOST_RATIO:
+            raise BadRequest(f"scale_factor: must be {LEAST_RATIO:g} to {MOST_RATIO:g}")
+        return scale
 
 
 def read_fields(fields: dict[str, str]) -> ProcessFields:
