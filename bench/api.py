@@ -75,9 +75,8 @@ async def file_to_file(client: Client, seed: int, scale: str, scratch: Path) -> 
     picture = photograph(1920, 1080, seed)
     started = time.perf_counter()
     fields = {"scale_factor": scale, "format": "jpeg"}
-    job = await client.submit(io.BytesIO(picture), "bench.png", fields, f"bench-{seed}-{scale}")
-    job = await client.follow(job["id"], lambda _event: None)
-    with (scratch / "result.jpg").open("wb") as file:
+    job = await client.submit(io.BytesIO(picture), "bench.png", fields, f"bench-{seed}-{scale}", wait=60)
+    with (scratch / f"{seed}-{scale}.jpg").open("wb") as file:
         await client.download(job["id"], file)
     return 1000 * (time.perf_counter() - started), sum(job["stages"].values())
 
@@ -171,7 +170,9 @@ def stop(service: subprocess.Popen[bytes]) -> None:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+    place = Path(__file__).parent.parent / ".cache"  # on the disk, not in a /tmp that may be memory
+    place.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place) as folder:
         scratch = Path(folder)
         folders = Folders(scratch / "state", scratch / "cache")
         times: list[Any] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -23,6 +24,7 @@ from daemon.settings import Folders
 FIND_SECONDS: Final = 2.0
 CHUNK: Final = 1 << 20
 RECONNECT_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+MOST_RECONNECTS: Final = 30  # in a row without an event, about a minute
 OVER: Final = frozenset({"done", "failed", "cancelled"})
 Seen = Callable[[dict[str, Any]], None]
 
@@ -75,13 +77,20 @@ class Client:
     async def service_info(self) -> dict[str, Any]:
         return await self._json(self._session.get("/api/service-info"))
 
-    async def submit(self, picture: Path | BinaryIO, name: str, fields: dict[str, str], key: str) -> dict[str, Any]:
-        """Hand in a picture. `key` makes it safe to hand in again when the answer was lost."""
+    async def submit(
+        self, picture: Path | BinaryIO, name: str, fields: dict[str, str], key: str, wait: int = 0
+    ) -> dict[str, Any]:
+        """Hand in a picture, and wait up to `wait` seconds (60 at most) for its end.
+
+        `key` makes it safe to hand in again when the answer was lost.
+        """
         file = await asyncio.to_thread(picture.open, "rb") if isinstance(picture, Path) else picture
         try:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
             headers = {"Idempotency-Key": key, "Content-Length": str(size)}
+            if wait:
+                headers["Prefer"] = f"wait={wait}"
             params = {**fields, "name": name}
             return await self._json(
                 self._session.post("/api/process", params=params, data=_chunks(file), headers=headers)
@@ -112,23 +121,22 @@ class Client:
     async def follow(self, job_id: str, on_event: Seen) -> dict[str, Any]:
         """Watch a job to its end, across restarts of the daemon; the job as it is then."""
         since: int | None = None
+        tries = 0
 
         def seen(event: dict[str, Any]) -> None:
-            nonlocal since
-            since = event.get("seq", since)
+            nonlocal since, tries
+            since, tries = event.get("seq", since), 0
             on_event(event)
 
-        tries = 0
         while True:
-            try:
+            # most likely the daemon is being replaced: the supervisor keeps the port, and the next try finds the next
+            with contextlib.suppress(aiohttp.ClientError, ConnectionError, ServiceUnreachable):
                 async with self.socket() as socket:
                     await socket.send_json({"type": "subscribe", "jobs": [job_id], "since": since})
-                    tries = 0
                     if await _watch(socket, seen):
                         return await self.job(job_id)
-            except (aiohttp.ClientError, ConnectionError, ServiceUnreachable) as error:
-                if tries >= 10 * len(RECONNECT_SECONDS):
-                    raise ServiceUnreachable(f"the service at {self.address.url} does not answer any more") from error
+            if tries >= MOST_RECONNECTS:
+                raise ServiceUnreachable(f"the service at {self.address.url} does not answer any more")
             await asyncio.sleep(RECONNECT_SECONDS[min(tries, len(RECONNECT_SECONDS) - 1)])
             tries += 1
 

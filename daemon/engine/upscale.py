@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from daemon.engine.codec.decode import decode
 from daemon.engine.codec.encode import Written, encode
 from daemon.engine.resampling import Resampling
@@ -25,6 +28,8 @@ UPSCALED: Final = 0.60
 class Outcome:
     written: Written
     stages: Stages
+    # Source and result: to give back their memory takes milliseconds, for which the client's answer need not wait.
+    pixels: tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def upscale(
@@ -65,4 +70,4 @@ def upscale(
         upscale_ms=1000 * (upscaled - decoded),
         encode_ms=1000 * (encoded - upscaled),
     )
-    return Outcome(written, stages)
+    return Outcome(written, stages, (picture.pixels, pixels))
