@@ -44,27 +44,41 @@ log = structlog.get_logger(__name__)
 
 @contextlib.asynccontextmanager
 async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
-    """The daemon's parts, started; stopped in the reverse order, jobs first."""
+    """The daemon's parts, started; stopped in the reverse order, jobs first. One that does not start stops those before
+    it: the store's thread would keep the process from its end.
+    """
     started_at = time.time()
-    database = await open_database(settings.folders.state / "store.db")
-    files = Files(settings.folders.cache)
-    await asyncio.to_thread(files.prepare)
-    hub, queue, intake = EventHub(), JobQueue(settings.max_queue), Intake(settings.max_source_pixels)
-    ledger = Ledger(database, hub, time.time, settings.cache_ttl)
-    options = WorkerOptions(settings.folders.cache, settings.worker_memory)
-    executor = LocalExecutor(settings.devices, options)
-    limits = Limits(settings.max_output_pixels, settings.cache_bytes)
-    submission = Submission(files, ledger, queue, intake, executor, limits, time.time)
-    runner = JobRunner(queue, ledger, hub, executor, files, time.time, settings.cache_ttl)
-    for job in await ledger.recover():
-        queue.put(job)
-    await executor.start()
-    tasks = [asyncio.create_task(runner.run()), asyncio.create_task(_sweep(database, files, settings, started_at))]
-    tasks.append(asyncio.create_task(intake.start()))
-    tasks.append(asyncio.create_task(warm_engine_digest()))
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        database = await open_database(settings.folders.state / "store.db")
+        stack.push_async_callback(database.close)
+        files = Files(settings.folders.cache)
+        stack.callback(files.close)
+        await asyncio.to_thread(files.prepare)
+        hub, queue, intake = EventHub(), JobQueue(settings.max_queue), Intake(settings.max_source_pixels)
+        stack.push_async_callback(intake.close)
+        ledger = Ledger(database, hub, time.time, settings.cache_ttl)
+        options = WorkerOptions(settings.folders.cache, settings.worker_memory)
+        executor = LocalExecutor(settings.devices, options)
+        stack.push_async_callback(executor.close)
+        limits = Limits(settings.max_output_pixels, settings.cache_bytes)
+        submission = Submission(files, ledger, queue, intake, executor, limits, time.time)
+        runner = JobRunner(queue, ledger, hub, executor, files, time.time, settings.cache_ttl)
+        stack.push_async_callback(runner.drain, settings.drain_seconds)
+        access = local_access(settings.folders.token, settings.folders.secret)
+        for job in await ledger.recover():
+            queue.put(job)
+        await executor.start()
+        stack.push_async_callback(
+            _end,
+            [
+                asyncio.create_task(runner.run()),
+                asyncio.create_task(_sweep(database, files, settings, started_at)),
+                asyncio.create_task(intake.start()),
+                asyncio.create_task(warm_engine_digest()),
+            ],
+        )
         yield Parts(
-            access=local_access(settings.folders.token, settings.folders.secret),
+            access=access,
             files=files,
             ledger=ledger,
             hub=hub,
@@ -78,15 +92,12 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             clock=time.time,
             started_at=started_at,
         )
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await runner.drain(settings.drain_seconds)
-        await executor.close()
-        await intake.close()
-        files.close()
-        await database.close()
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def own_names(host: str) -> frozenset[str]:
