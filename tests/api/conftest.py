@@ -113,6 +113,21 @@ def form(picture: bytes, **fields: str) -> aiohttp.FormData:
 
 
 @contextlib.asynccontextmanager
+async def connected(service: Service, first: JSON | None = None) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    """A socket authenticated by its header, and subscribed where `first` says to what."""
+    async with service.session.ws_connect("/ws", timeout=aiohttp.ClientWSTimeout(ws_close=1)) as socket:
+        if first is not None:
+            await socket.send_json({"type": "subscribe"} | first)
+        yield socket
+
+
+async def said(socket: aiohttp.ClientWebSocketResponse) -> JSON:
+    async with asyncio.timeout(10):
+        body: JSON = await socket.receive_json()
+    return body
+
+
+@contextlib.asynccontextmanager
 async def running(folder: Path, kernels: Path, **changes: Any) -> AsyncIterator[Service]:
     """A service whose settings are the defaults but for the device and `changes`."""
     env = {
