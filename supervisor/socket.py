@@ -119,7 +119,7 @@ def take_inherited(environ: MutableMapping[str, str], wanted_port: int) -> Liste
         return None
     listener: Listener | None = None
     for position, fd in enumerate(range(LISTEN_FDS_START, LISTEN_FDS_START + int(count))):
-        os.set_inheritable(fd, False)  # noqa: FBT003  it takes no keyword
+        os.set_inheritable(fd, False)
         sock = _listening_tcp(fd) if listener is None else None
         if sock:
             sock.listen(BACKLOG)

@@ -36,6 +36,8 @@ def plan(words: Iterable[str], output: Path | None, suffix: str, form: str | Non
     items = [Item(source, file or _target(source, below, output, suffix, form)) for source, below in found]
     targets: dict[Path, Path] = {}
     for item in items:
+        if item.target.absolute() == item.source.absolute():
+            raise BadRequest(f"{item.source} would be replaced by its own result: name another folder or file")
         if (other := targets.setdefault(item.target, item.source)) != item.source:
             raise BadRequest(f"{other} and {item.source} would both become {item.target}")
     return list(dict.fromkeys(items))

@@ -37,7 +37,10 @@ class Subscriber:
         self._some = asyncio.Event()
 
     def listen_to(self, jobs: frozenset[str] | None) -> None:
+        """From now on. What waits is dropped: whoever subscribes anew is told by the store where things stand."""
         self._jobs = jobs
+        self._events.clear()
+        self._progress.clear()
 
     def wants(self, owner: str, job: str) -> bool:
         return owner == self.owner and (self._jobs is None or job in self._jobs)

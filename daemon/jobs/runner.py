@@ -84,7 +84,9 @@ class JobRunner:
     async def cancel(self, job: Job) -> None:
         """Stop a job, wherever it is; one that is over stays as it is."""
         self._queue.remove(job.id)
-        if await self._ledger.cancelled(job.id, JobState.QUEUED) is None and not job.is_over:
+        if await self._ledger.cancelled(job.id, JobState.QUEUED) is not None:
+            return
+        if (await self._ledger.get(job.id, job.owner)).state is JobState.RUNNING:
             self._cancelling.add(job.id)
             self._executor.cancel(job.id)
 
@@ -101,6 +103,9 @@ class JobRunner:
             except asyncio.CancelledError:
                 await asyncio.shield(self._set_aside(job))
                 raise
+            except Exception:
+                log.exception("job_not_started")  # the store gave an error: its state stands, so it has another turn
+                self._spawn(self._put_back(job))
             finally:
                 lease.release()
                 self._in_flight.pop(flight).set()
@@ -112,6 +117,10 @@ class JobRunner:
             await self._ledger.cancelled(job.id, JobState.RUNNING)
         else:
             await self._ledger.requeue(job.id, job.attempts)
+
+    async def _put_back(self, job: Job) -> None:
+        await asyncio.sleep(DISK_RETRY_SECONDS)
+        self._queue.put(job, first=True)
 
     async def _follow(self, ahead: asyncio.Event, job: Job) -> None:
         await ahead.wait()

@@ -29,16 +29,20 @@ class Files:
 
     def prepare(self) -> None:
         """Make the folders, and empty `tmp/` of what a killed daemon left. Only the holder of the lock may."""
-        for folder in (UPLOADS, RESULTS, TMP):
-            (self.root / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_folders()
         for left in (self.root / TMP).iterdir():
             left.unlink(missing_ok=True)
+
+    def _make_folders(self) -> None:
+        for folder in (UPLOADS, RESULTS, TMP):
+            (self.root / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def path(self, relative: str) -> Path:
         return self.root / relative
 
     def temp(self) -> Path:
         """A name in `tmp/` that nobody else has."""
+        self._make_folders()  # a cache may be deleted, under our feet too
         return self.root / TMP / uuid.uuid4().hex
 
     def keep(self, temp: Path, relative: str, *, synced: bool = False) -> None:

@@ -85,3 +85,10 @@ def test_several_pictures_for_one_file_and_two_results_of_one_name_are_refused(h
         _plan("in", form="png")
     with pytest.raises(BadRequest, match="would both become"):
         _plan("in/a.png", "other/a.png", output="out")
+
+
+def test_a_result_never_replaces_its_own_source(here: Path) -> None:
+    _make("in/a.png")
+    for output in ("in", "in/a.png"):
+        with pytest.raises(BadRequest, match=r"in/a\.png would be replaced by its own result"):
+            _plan("in/a.png", output=output)

@@ -103,3 +103,13 @@ async def test_progress_alone_never_puts_anybody_behind() -> None:
             hub.progress(str(number % 5), "ann", number / (2 * MOST_WAITING))
         assert not subscriber.behind
         assert len(await _drain(subscriber)) == 5
+
+
+async def test_a_new_subscription_leaves_nothing_of_the_one_before() -> None:
+    hub = EventHub()
+    with hub.subscription("ann") as subscriber:
+        subscriber.listen_to(None)
+        hub.publish(_event(1, "a"))
+        hub.progress("a", "ann", 0.5)
+        subscriber.listen_to(frozenset("b"))
+        assert await _drain(subscriber) == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -78,3 +79,9 @@ def test_temporary_names_are_on_the_same_disk_as_lasting_ones(files: Files) -> N
     assert files.temp().is_relative_to(files.root)
     assert files.temp() != files.temp()
     assert not files.temp().is_relative_to(Path(tempfile.gettempdir()) / "tmp")
+
+
+def test_a_cache_that_was_deleted_while_it_is_used_is_made_anew(files: Files) -> None:
+    shutil.rmtree(files.root)
+    files.keep(_temp(files, b"new"), "uploads/a")
+    assert files.path("uploads/a").read_bytes() == b"new"
