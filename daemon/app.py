@@ -88,7 +88,7 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             executor=executor,
             limits=ApiLimits(settings.max_upload_bytes, settings.max_source_pixels, settings.max_output_pixels),
             origins=frozenset(settings.origins),
-            hosts=own_names(settings.host),
+            hosts=own_names(settings.host, *settings.hosts),
             clock=time.time,
             started_at=started_at,
         )
@@ -100,10 +100,10 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def own_names(host: str) -> frozenset[str]:
-    """What a `Host` header may call us: loopback, and the address we listen on as it stands in a URL."""
-    name = host.casefold()
-    return LOOPBACK_NAMES | {f"[{name}]" if ":" in name else name}
+def own_names(*hosts: str) -> frozenset[str]:
+    """What a `Host` header may call us: loopback, and `hosts` as they stand in a URL."""
+    names = {host.casefold() for host in hosts}
+    return LOOPBACK_NAMES | {f"[{name}]" if ":" in name else name for name in names}
 
 
 async def _sweep(database: Database, files: Files, settings: Settings, started_at: float) -> None:

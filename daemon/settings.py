@@ -47,6 +47,7 @@ class Settings:
     heartbeat_fd: int | None
     devices: tuple[str, ...]  # one worker each: auto, gpu, cpu, or a part of an adapter's name
     origins: tuple[str, ...]
+    hosts: tuple[str, ...]  # names, beside our own, by which a `Host` header may call us
     log_format: Literal["auto", "json", "pretty"]
     max_upload_bytes: int
     max_source_pixels: int
@@ -99,6 +100,7 @@ def read(env: Mapping[str, str] | None = None) -> Settings:
         heartbeat_fd=get("HEARTBEAT_FD", None, int, "a descriptor"),
         devices=get("DEVICE", ("auto",), _words, "auto, gpu, cpu or parts of adapters' names, divided by commas"),
         origins=get("ORIGINS", DEFAULT_ORIGINS, _origins, "origins such as http://localhost:3002, divided by commas"),
+        hosts=get("HOSTS", (), _words, "names of this machine, divided by commas"),
         log_format=get("LOG_FORMAT", "auto", _log_format, "auto, json or pretty"),
         max_upload_bytes=get("MAX_UPLOAD_MB", 512, _positive, number) * MEBI,
         max_source_pixels=get("MAX_SOURCE_MEGAPIXELS", 100, _positive, number) * 1_000_000,

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +20,8 @@ TICKET_SECONDS: Final = 600
 class LocalAccess:
     """The token of this machine and the signatures made with its secret."""
 
-    token: str
-    secret: bytes
+    token: str = field(repr=False)
+    secret: bytes = field(repr=False)
 
     def owner_of(self, token: str) -> str:
         """Who a bearer is.

@@ -6,6 +6,7 @@ Disposable: it may be killed at any moment, and whatever a driver or a decoder d
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import queue
 import threading
@@ -17,7 +18,7 @@ from daemon.engine.memory import MemoryWatch
 from daemon.engine.upscale import Stage, upscale
 from daemon.engine.upscaler import DeviceKind
 from daemon.errors import Cancelled, DeviceFailed, ProEngineError
-from daemon.executor.messages import Cancel, Done, Failed, Fault, Opened, Progress, Ready, Run, Warming
+from daemon.executor.messages import Cancel, Done, Failed, Fault, Opened, Progress, Ready, Run, Unusable, Warming
 
 
 class Worker:
@@ -51,7 +52,11 @@ class Worker:
                 self._run(run)
 
     def _open(self) -> None:
-        self._choice = choose(self._wish, self._avoid, self._cache, lambda: self._channel.send(Warming()))
+        try:
+            self._choice = choose(self._wish, self._avoid, self._cache, lambda: self._channel.send(Warming()))
+        except DeviceFailed as error:
+            self._channel.send(Unusable(fault=Fault.of(error)))
+            raise
         self._announce()
 
     def _announce(self) -> None:
@@ -101,16 +106,11 @@ class Worker:
         self._open()
 
 
-def parse_avoid(entries: list[str]) -> dict[str, str]:
-    """`name=reason` arguments as a mapping."""
-    return dict(entry.split("=", 1) for entry in entries)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="pro-engine worker")
     parser.add_argument("--channel", type=int, required=True)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--avoid", action="append", default=[], metavar="NAME=REASON")
+    parser.add_argument("--avoid", type=json.loads, default={}, metavar="JSON", help="names of devices, and why")
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--memory-limit", type=int, required=True, metavar="BYTES")
     options = parser.parse_args()
@@ -118,7 +118,7 @@ def main() -> None:
     # EGL, which wgpu asks for adapters too, complains on standard error where there is no such folder
     os.environ.setdefault("XDG_RUNTIME_DIR", str(options.cache))
     memory = MemoryWatch(options.memory_limit)
-    worker = Worker(Channel(options.channel), options.device, parse_avoid(options.avoid), options.cache, memory)
+    worker = Worker(Channel(options.channel), options.device, options.avoid, options.cache, memory)
     threading.Thread(target=worker.listen, name="listen", daemon=True).start()
     memory.start()
     worker.work()

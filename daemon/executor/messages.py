@@ -115,6 +115,13 @@ class Warming(Message):
     op: Literal["warming"] = "warming"
 
 
+class Unusable(Message):
+    """Not even the CPU's engine could be opened; the worker ends."""
+
+    op: Literal["unusable"] = "unusable"
+    fault: Fault
+
+
 class Ready(Message):
     """A child takes work from now on."""
 
@@ -158,7 +165,8 @@ class Probed(Message):
 
 
 AnyMessage = Annotated[
-    Run | Cancel | Opened | Warming | Ready | Progress | Done | Failed | Probe | Probed, Field(discriminator="op")
+    Run | Cancel | Warming | Opened | Unusable | Ready | Progress | Done | Failed | Probe | Probed,
+    Field(discriminator="op"),
 ]
 _ADAPTER: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
 MAX_LINE = 1 << 20

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from daemon.errors import OutOfMemory, ProEngineError, WorkerCrashed
+from daemon.executor.attempt import Attempt
 from daemon.executor.child import Child
 from daemon.executor.executor import Assignment
-from daemon.executor.messages import AnyMessage, Cancel, Done, Failed, Opened, Progress, Ready, Rejection, Run, Warming
+from daemon.executor.messages import (
+    AnyMessage,
+    Cancel,
+    Done,
+    Opened,
+    Ready,
+    Rejection,
+    Run,
+    Unusable,
+    Warming,
+)
 
 MODULE: Final = "daemon.engine.worker"
 CPU: Final = "cpu"  # the wish that never tries a GPU
@@ -35,15 +47,6 @@ class WorkerOptions:
     file_deadline: float = 600.0  # seconds to decode or to encode a picture, of which nothing is heard
 
 
-@dataclass
-class _Attempt:
-    assignment: Assignment
-    on_progress: Callable[[float], None]
-    outcome: asyncio.Future[Done]
-    stage: str = "decode"
-    heard: asyncio.Event = field(default_factory=asyncio.Event)  # a sign of life since it was last looked at
-
-
 class WorkerSlot:
     """Keeps one worker running for the device that `wish` names.
 
@@ -62,9 +65,10 @@ class WorkerSlot:
         self._on_start = on_start
         self._avoid: dict[str, str] = {}
         self._child: Child | None = None
-        self._attempt: _Attempt | None = None
+        self._attempt: Attempt | None = None
         self._crashes = 0  # in a row
         self._driver_crashes = 0  # those of them that a graphics driver may be to blame for
+        self._unusable: str | None = None  # why not even the CPU's engine could be opened
         self._on_gpu = False  # whether the process here may have touched one
 
     @property
@@ -98,9 +102,8 @@ class WorkerSlot:
             self._ended(child)
 
     async def _spawn(self) -> Child:
-        avoid = [f"--avoid={name}={reason}" for name, reason in self._avoid.items()]
-        arguments = [f"--device={self.wish}", f"--cache={self._options.cache}"]
-        arguments += [f"--memory-limit={self._options.memory_limit}", *avoid]
+        arguments = [f"--device={self.wish}", f"--cache={self._options.cache}", f"--avoid={json.dumps(self._avoid)}"]
+        arguments.append(f"--memory-limit={self._options.memory_limit}")
         child = await Child.spawn(MODULE, arguments)
         self._child = child
         self._on_gpu = self.wish != CPU and GPU not in self._avoid
@@ -128,25 +131,20 @@ class WorkerSlot:
                 self._take(message)
 
     def _take(self, message: AnyMessage) -> None:
-        attempt = self._attempt
-        if attempt is not None:
-            attempt.heard.set()
         if isinstance(message, Opened):
-            self.opened = message
+            self.opened, self._unusable = message, None
             self._count_start(message)
         elif isinstance(message, Warming):
             self._on_gpu = False
+        elif isinstance(message, Unusable):
+            self._unusable = message.fault.message
         elif isinstance(message, Ready):
             self._ready.set()
             self._on_ready(self)
-        elif isinstance(message, Progress) and attempt and message.job == attempt.assignment.job:
-            attempt.stage = message.stage
-            attempt.on_progress(message.fraction)
-        elif isinstance(message, Done) and attempt and message.job == attempt.assignment.job:
-            self._crashes = self._driver_crashes = 0
-            self._finish(attempt, message)
-        elif isinstance(message, Failed) and attempt and message.job == attempt.assignment.job:
-            self._finish(attempt, message.fault.error())
+        if self._attempt is not None and (outcome := self._attempt.take(message)) is not None:
+            if isinstance(outcome, Done):
+                self._crashes = self._driver_crashes = 0
+            self._finish(self._attempt, outcome)
 
     def _count_start(self, opened: Opened) -> None:
         for rejection in opened.rejected:
@@ -182,24 +180,20 @@ class WorkerSlot:
             error = OutOfMemory("the job needs more memory than is allowed") if out_of_memory else None
             self._finish(attempt, error or WorkerCrashed(f"the worker ended with exit code {child.exit_code}"))
 
-    def _finish(self, attempt: _Attempt, outcome: Done | ProEngineError) -> None:
+    def _finish(self, attempt: Attempt, outcome: Done | ProEngineError) -> None:
         self._attempt = None
-        if not attempt.outcome.done():
-            if isinstance(outcome, Done):
-                attempt.outcome.set_result(outcome)
-            else:
-                attempt.outcome.set_exception(outcome)
+        attempt.settle(outcome)
 
     async def run(self, assignment: Assignment, on_progress: Callable[[float], None]) -> Done:
         """As `Lease.run`; the slot must be ready."""
         assert self._child is not None
         assert self._attempt is None
         outcome: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
-        child, attempt = self._child, _Attempt(assignment, on_progress, outcome)
+        child, attempt = self._child, Attempt(assignment, on_progress, outcome)
         self._attempt = attempt
         a = assignment
         child.send(Run(job=a.job, source=a.source, sink=a.sink, work=a.work))
-        watch = asyncio.create_task(self._watch(attempt, child))
+        watch = asyncio.create_task(attempt.watch(child, self._options.tile_deadline, self._options.file_deadline))
         try:
             return await outcome
         finally:
@@ -209,20 +203,6 @@ class WorkerSlot:
                 self._ready.clear()
                 child.kill()
 
-    async def _watch(self, attempt: _Attempt, child: Child) -> None:
-        """Kill a worker that is not heard of: a driver that hangs says nothing, nor does it see a cancel."""
-        while True:
-            attempt.heard.clear()
-            on_device = attempt.stage == "upscale"
-            deadline = self._options.tile_deadline if on_device else self._options.file_deadline
-            try:
-                async with asyncio.timeout(deadline):
-                    await attempt.heard.wait()
-            except TimeoutError:
-                log.error("worker_hung", job=attempt.assignment.job, stage=attempt.stage, seconds=deadline)  # noqa: TRY400, nothing was raised
-                child.kill()
-                return
-
     def cancel(self) -> None:
         if self._child is not None and self._attempt is not None:
             self._child.send(Cancel(job=self._attempt.assignment.job))
@@ -231,4 +211,6 @@ class WorkerSlot:
         found = {rejection.name: rejection for rejection in (self.opened.rejected if self.opened else [])}
         for name, reason in self._avoid.items():
             found.setdefault(name, Rejection(name=name, reason=reason, quarantined=True))
+        if self._unusable is not None:
+            found["CPU"] = Rejection(name="CPU", reason=self._unusable, quarantined=True)
         return list(found.values())

@@ -48,10 +48,10 @@ class Subscriber:
     def offer(self, event: JobEvent | ProgressEvent) -> None:
         if isinstance(event, ProgressEvent):
             self._progress[event.job] = event
-        else:
+        elif not self.behind:  # one that is behind is about to be cut off, and comes back with its last number
             self._progress.pop(event.job, None)
             self._events.append(event)
-            self.behind = self.behind or len(self._events) > MOST_WAITING
+            self.behind = len(self._events) > MOST_WAITING
         self._some.set()
 
     async def next(self) -> JobEvent | ProgressEvent:

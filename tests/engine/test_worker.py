@@ -15,7 +15,7 @@ from daemon.engine.channel import Channel
 from daemon.engine.choose import Choice
 from daemon.engine.memory import MemoryWatch
 from daemon.engine.upscaler import DeviceKind
-from daemon.engine.worker import Worker, parse_avoid
+from daemon.engine.worker import Worker
 from daemon.executor.messages import AnyMessage, Done, Failed, FileRef, Opened, Progress, Run, Work, from_line
 from tests.engine.stand_ins import StandIn
 
@@ -107,7 +107,3 @@ def test_a_cancel_stops_it_between_two_tiles_and_leaves_no_file(bench: Bench, pi
     assert progress(said) == []
     assert not (bench.tmp_path / "sink").exists()
     assert bench.worker._cancelled == set()
-
-
-def test_reasons_of_avoided_devices_may_contain_anything() -> None:
-    assert parse_avoid(["Card=x = y", "gpu="]) == {"Card": "x = y", "gpu": ""}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from daemon.executor.child import Child
 from daemon.executor.local import LocalExecutor
+from daemon.executor.slot import WorkerOptions, WorkerSlot
 from tests.executor.conftest import Start, assignment, ignore
 
 
@@ -99,3 +103,48 @@ async def test_compiling_on_a_new_machine_may_take_longer_than_opening_a_device(
     executor = await start("auto", open_deadline=3.0, cache=tmp_path / "new")
     assert executor.status().starts == {"cpu": 1}
     assert executor.status().rejected[0].quarantined is False
+
+
+async def test_where_not_even_the_cpu_can_be_opened_the_status_says_why(
+    faulty: Callable[[str], None], tmp_path: Path
+) -> None:
+    faulty("no_numba")
+    told = asyncio.Event()
+    options = WorkerOptions(tmp_path, 4 << 30)
+    slot = WorkerSlot("cpu", options, lambda _slot: None, lambda _outcome: None)
+    settle = slot._ended
+
+    def ended(child: Child) -> None:
+        settle(child)
+        told.set()
+
+    slot._ended = ended  # type: ignore[method-assign]
+    keeper = asyncio.create_task(slot.keep())
+    try:
+        async with asyncio.timeout(60):
+            await told.wait()
+        (rejection,) = slot.rejections()
+        assert (rejection.name, rejection.quarantined) == ("CPU", True)
+        assert "libLLVM" in rejection.reason
+    finally:
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
+
+
+async def test_a_worker_is_told_what_to_avoid_whatever_the_names_and_reasons_have_in_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    avoid = {"Card=x": 'y = "z"', "gpu": ""}
+    spawned: list[list[str]] = []
+
+    async def spawn(_module: str, arguments: list[str]) -> Child:
+        spawned.append(arguments)
+        raise OSError
+
+    monkeypatch.setattr(Child, "spawn", spawn)
+    slot = WorkerSlot("cpu", WorkerOptions(tmp_path, 4 << 30), lambda _slot: None, lambda _outcome: None)
+    slot._avoid = avoid
+    with pytest.raises(OSError):
+        await slot._spawn()
+    (told,) = [argument for argument in spawned[0] if argument.startswith("--avoid=")]
+    assert json.loads(told.removeprefix("--avoid=")) == avoid

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from daemon.engine.gpu.border import device_errors
 from daemon.engine.upscaler import Device, DeviceKind
+from daemon.errors import DeviceFailed
 
 KINDS: Final = {
     "DiscreteGPU": DeviceKind.DISCRETE,
@@ -41,12 +42,21 @@ def list_adapters() -> list[Adapter]:
     """The adapters that can run our passes, the most promising first.
 
     Raises:
-        DeviceFailed: where wgpu cannot be loaded or asked.
+        DeviceFailed: where wgpu cannot be loaded or asked, or none of its adapters makes sense.
     """
     with device_errors("listing the graphics adapters"):
         import wgpu
 
-        found = [describe(handle) for handle in wgpu.gpu.enumerate_adapters_sync()]
+        handles = list(wgpu.gpu.enumerate_adapters_sync())
+    found, odd = [], []
+    for handle in handles:
+        try:
+            with device_errors("describing a graphics adapter"):
+                found.append(describe(handle))
+        except DeviceFailed as error:
+            odd.append(error)  # one that makes no sense must not hide the others
+    if odd and not found:
+        raise odd[0]
     return rank(found)
 
 

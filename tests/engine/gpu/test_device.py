@@ -87,3 +87,13 @@ def test_an_adapter_that_refuses_a_device_is_a_failed_device() -> None:
 def test_importing_the_engine_does_not_import_wgpu() -> None:
     code = "import sys, daemon.engine.gpu.upscaler; print('wgpu' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"False"
+
+
+def test_an_adapter_that_makes_no_sense_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    good, odd = handle(device="GeForce", adapter_type="DiscreteGPU"), SimpleNamespace()
+    gpu = SimpleNamespace(enumerate_adapters_sync=lambda: [odd, good])
+    monkeypatch.setitem(sys.modules, "wgpu", SimpleNamespace(gpu=gpu))
+    assert [adapter.device.name for adapter in list_adapters()] == ["GeForce"]
+    gpu.enumerate_adapters_sync = lambda: [odd]
+    with pytest.raises(DeviceFailed, match="describing a graphics adapter failed"):
+        list_adapters()
