@@ -52,7 +52,6 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         database = await open_database(settings.folders.state / "store.db")
         stack.push_async_callback(database.close)
         files = Files(settings.folders.cache)
-        stack.callback(files.close)
         await asyncio.to_thread(files.prepare)
         hub, queue, intake = EventHub(), JobQueue(settings.max_queue), Intake(settings.max_source_pixels)
         stack.push_async_callback(intake.close)

@@ -22,7 +22,7 @@ from daemon.errors import ProEngineError, ServiceUnreachable, from_code
 from daemon.settings import Folders
 
 FIND_SECONDS: Final = 2.0
-CHUNK: Final = 1 << 20
+CHUNK: Final = 1 << 18
 RECONNECT_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 MOST_RECONNECTS: Final = 30  # in a row without an event, about a minute
 OVER: Final = frozenset({"done", "failed", "cancelled"})

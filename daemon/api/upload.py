@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
-from daemon.errors import BadRequest, DiskFull, UploadTooLarge
+from daemon.errors import BadRequest, UploadTooLarge
 from daemon.jobs.submission import Upload
-from daemon.store.files import Files
+from daemon.store.files import Files, disk_errors
 
 CHUNK: Final = 1 << 18
 BATCH: Final = 1 << 19  # written and hashed in one go, off the loop
@@ -95,23 +95,29 @@ async def _field(part: BodyPartReader) -> str:
 async def _store(chunks: AsyncIterator[bytes], path: Path, limit: int) -> str:
     """Write chunks to `path` and return their SHA-256.
 
-    Disk and hash work happens on a thread, a batch at a time, while the next batch comes in.
+    Disk and hash work happens on threads, a batch at a time, while the next batch comes in.
     """
     digest = hashlib.sha256()
     file = await asyncio.to_thread(_open, path)
-    writing: asyncio.Task[None] | None = None
+    at_work: set[asyncio.Task[None]] = set()
     try:
         async for batch in _batches(chunks, limit):
-            if writing is not None:
-                await writing
-            writing = asyncio.create_task(asyncio.to_thread(_write, file, digest, batch))
-        if writing is not None:
-            await writing
+            await _finish(at_work)
+            at_work = {
+                asyncio.create_task(asyncio.to_thread(_hash, digest, batch)),
+                asyncio.create_task(asyncio.to_thread(_write, file, batch)),
+            }
+        await _finish(at_work)
     finally:
-        if writing is not None:
-            await asyncio.wait([writing])  # the thread must be done with the file before it is closed
+        if at_work:
+            await asyncio.wait(at_work)  # threads must be done with the file before it is closed
         file.close()
     return digest.hexdigest()
+
+
+async def _finish(tasks: set[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        await task
 
 
 async def _batches(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[list[bytes]]:
@@ -134,25 +140,20 @@ def _require_size(size: int, limit: int) -> None:
         raise UploadTooLarge(f"the upload is larger than {limit >> 20} MiB")
 
 
-@contextlib.contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DiskFull(f"the upload could not be stored: {error.strerror or error}") from error
-
-
 def _open(path: Path) -> BinaryIO:
-    with _disk_errors():
+    with disk_errors():
         return path.open("wb")
 
 
-def _write(file: BinaryIO, digest: hashlib._Hash, batch: list[bytes]) -> None:
-    with _disk_errors():
-        for chunk in batch:
-            file.write(chunk)
-            digest.update(chunk)
+def _write(file: BinaryIO, batch: list[bytes]) -> None:
+    with disk_errors():
+        file.writelines(batch)
         file.flush()
+
+
+def _hash(digest: hashlib._Hash, batch: list[bytes]) -> None:
+    for chunk in batch:
+        digest.update(chunk)
 
 
 def _clean_name(name: str | None) -> str:

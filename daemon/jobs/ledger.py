@@ -87,17 +87,20 @@ class Ledger:
             raise IdempotencyConflict("this Idempotency-Key was used for another request")
         return known[0]
 
-    async def known(self, request: Request) -> Job | None:
-        """As `admit` checks it, before any work is done."""
-        return await self._database.read(lambda c: self._known(c, request))
+    async def look_up(self, request: Request, keys: list[str]) -> tuple[Job | None, CacheEntry | None]:
+        """Before any work is done: the job that this very request has made already, and a result that would answer it.
+
+        Raises:
+            IdempotencyConflict: as `admit` does.
+        """
+        return await self._database.read(lambda c: (self._known(c, request), self._found(c, keys)))
 
     async def find_result(self, keys: list[str]) -> CacheEntry | None:
         """A result that may serve again, of the first of `keys` that has one."""
+        return await self._database.read(lambda c: self._found(c, keys))
 
-        def query(c: sqlite3.Connection) -> CacheEntry | None:
-            return next((entry for key in keys if (entry := cache.find(c, key, self._clock()))), None)
-
-        return await self._database.read(query)
+    def _found(self, connection: sqlite3.Connection, keys: list[str]) -> CacheEntry | None:
+        return next((entry for key in keys if (entry := cache.find(connection, key, self._clock()))), None)
 
     async def pinned_bytes(self) -> int:
         """Bytes of results that nobody has fetched and that may not go yet."""

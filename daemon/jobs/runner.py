@@ -194,7 +194,7 @@ class JobRunner:
             last_used_at=now,
         )
         with self._files.holding(relative):
-            await asyncio.to_thread(self._files.keep, Path(assignment.sink.path), relative, synced=True)
+            await asyncio.to_thread(self._files.keep, Path(assignment.sink.path), relative)
             await self._settle(lambda: self._ledger.finish(job.id, done, entry))
         log.info("job_done", cached=False, device=done.device.name, bytes=done.size, **done.stages.model_dump())
 

@@ -87,10 +87,11 @@ class Submission:
             self.require_open()
             fingerprint = hashlib.sha256(json.dumps([upload.sha256, spec.recipe(), spec.priority]).encode())
             request = Request(owner, idempotency_key, fingerprint.hexdigest())
-            if (known := await self._ledger.known(request)) is not None:
-                return known
             keys = [cache_key(upload.sha256, spec, kind) for kind in self._executor.device_classes()]
-            if (entry := await self._ledger.find_result(keys)) and self._files.path(entry.processed_path).exists():
+            known, entry = await self._ledger.look_up(request, keys)
+            if known is not None:
+                return known
+            if entry is not None and self._files.path(entry.processed_path).exists():
                 with contextlib.suppress(ResultExpired):
                     job, _ = await self._ledger.admit(self._answered(upload, spec, owner, entry), request, entry)
                     log.info("job_done", job=job.id, cached=True)
@@ -104,8 +105,12 @@ class Submission:
         self._queue.require_room()
         if await self._ledger.pinned_bytes() >= self._limits.cache_bytes:
             raise DiskFull("finished results that nobody has fetched fill the cache: fetch them first")
-        header = await self._intake.probe(upload.path)
-        job = self._new(upload, spec, request.owner, header)
+        syncing = asyncio.create_task(asyncio.to_thread(self._files.sync, upload.path))  # while its header is read
+        try:
+            header = await self._intake.probe(upload.path)
+            job = self._new(upload, spec, request.owner, header)
+        finally:
+            await syncing
         lasting = upload_path(upload.sha256)
         with self._files.holding(lasting):
             await asyncio.to_thread(self._files.keep, upload.path, lasting)

@@ -7,7 +7,6 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -25,7 +24,6 @@ class Files:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._held: Counter[str] = Counter()
-        self._syncs = ThreadPoolExecutor(max_workers=4, thread_name_prefix="fsync")
 
     def prepare(self) -> None:
         """Make the folders, and empty `tmp/` of what a killed daemon left. Only the holder of the lock may."""
@@ -45,24 +43,29 @@ class Files:
         self._make_folders()  # a cache may be deleted, under our feet too
         return self.root / TMP / uuid.uuid4().hex
 
-    def keep(self, temp: Path, relative: str, *, synced: bool = False) -> None:
-        """Give a temporary file its lasting name; file and folder are on disk when this returns.
+    def sync(self, path: Path) -> None:
+        """Force a file that was written to the disk.
 
-        Both are forced out at the same time: they share one commit of the file system's journal.
+        Raises:
+            DiskFull: the disk could not take it.
+        """
+        with disk_errors():
+            _sync(path)
+
+    def keep(self, temp: Path, relative: str) -> None:
+        """Give a temporary file that is on disk already its lasting name; the name is on disk when this returns.
 
         Raises:
             DiskFull: the disk could not take it. The temporary file is gone.
         """
         target = self.root / relative
         try:
-            temp.replace(target)
-            folder = self._syncs.submit(_sync, target.parent)
-            if not synced:
-                _sync(target)
-            folder.result()
-        except OSError as error:
+            with disk_errors():
+                temp.replace(target)
+                _sync(target.parent)
+        except DiskFull:
             temp.unlink(missing_ok=True)
-            raise DiskFull(f"the file could not be stored: {error.strerror or error}") from error
+            raise
 
     @contextmanager
     def holding(self, relative: str) -> Iterator[None]:
@@ -95,13 +98,14 @@ class Files:
             for entry in os.scandir(self.root / folder):
                 yield f"{folder}/{entry.name}", entry.stat().st_mtime
 
-    def close(self) -> None:
-        self._syncs.shutdown()
 
-
-def _unlink(paths: Iterable[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Say DiskFull for whatever a disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskFull(f"the file could not be stored: {error.strerror or error}") from error
 
 
 def _sync(path: Path) -> None:
@@ -110,3 +114,8 @@ def _sync(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _unlink(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)

@@ -83,7 +83,6 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     files = Files(tmp_path / "cache")
     files.prepare()
     yield make_bench(database, files)
-    files.close()
     await database.close()
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -32,11 +32,10 @@ async def database(open_store: Open) -> Database:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Iterator[Files]:
+def files(tmp_path: Path) -> Files:
     made = Files(tmp_path / "cache")
     made.prepare()
-    yield made
-    made.close()
+    return made
 
 
 @pytest.fixture

@@ -48,6 +48,8 @@ def test_a_sync_that_fails_is_disk_full(files: Files, monkeypatch: pytest.Monkey
     monkeypatch.setattr("os.fsync", fails)
     with pytest.raises(DiskFull, match="No space left"):
         files.keep(_temp(files), "uploads/a")
+    with pytest.raises(DiskFull, match="No space left"):
+        files.sync(_temp(files))
 
 
 async def test_discarding_frees_what_nobody_holds(files: Files) -> None:
