@@ -22,7 +22,8 @@ from daemon.errors import ProEngineError, ServiceUnreachable, from_code
 from daemon.settings import Folders
 
 FIND_SECONDS: Final = 2.0
-CHUNK: Final = 1 << 18
+CHUNK: Final = 1 << 20
+SEND_CHUNK: Final = 1 << 18  # smaller, so that sending starts while the rest is read
 RECONNECT_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 MOST_RECONNECTS: Final = 30  # in a row without an event, about a minute
 OVER: Final = frozenset({"done", "failed", "cancelled"})
@@ -157,7 +158,7 @@ class Client:
 
 async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
     """A file a mebibyte at a time: aiohttp would hop to a thread for every 64 KiB of it."""
-    while chunk := await asyncio.to_thread(file.read, CHUNK):
+    while chunk := await asyncio.to_thread(file.read, SEND_CHUNK):
         yield chunk
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+from collections import deque
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -18,6 +20,7 @@ from daemon.store.files import Files, disk_errors
 
 CHUNK: Final = 1 << 18
 BATCH: Final = 1 << 19  # written and hashed in one go, off the loop
+MOST_BEHIND: Final = 8  # batches that may wait for the disk, before the sender has to
 MAX_FIELD: Final = 1000
 MAX_FIELDS: Final = 50
 MAX_NAME: Final = 200
@@ -95,29 +98,28 @@ async def _field(part: BodyPartReader) -> str:
 async def _store(chunks: AsyncIterator[bytes], path: Path, limit: int) -> str:
     """Write chunks to `path` and return their SHA-256.
 
-    Disk and hash work happens on threads, a batch at a time, while the next batch comes in.
+    Disk and hash work happens on a thread of the upload's own, batch after batch, while the next ones come in.
     """
+    loop = asyncio.get_running_loop()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="upload")
+    behind: deque[asyncio.Future[None]] = deque()
     digest = hashlib.sha256()
-    file = await asyncio.to_thread(_open, path)
-    at_work: set[asyncio.Task[None]] = set()
     try:
-        async for batch in _batches(chunks, limit):
-            await _finish(at_work)
-            at_work = {
-                asyncio.create_task(asyncio.to_thread(_hash, digest, batch)),
-                asyncio.create_task(asyncio.to_thread(_write, file, batch)),
-            }
-        await _finish(at_work)
+        file = await loop.run_in_executor(thread, _open, path)
+        try:
+            async for batch in _batches(chunks, limit):
+                behind.append(loop.run_in_executor(thread, _write, file, digest, batch))
+                if len(behind) > MOST_BEHIND:
+                    await behind.popleft()
+            while behind:
+                await behind.popleft()
+        finally:
+            for write in behind:
+                write.cancel()
+            thread.submit(file.close)  # after what is being written just now
     finally:
-        if at_work:
-            await asyncio.wait(at_work)  # threads must be done with the file before it is closed
-        file.close()
+        thread.shutdown(wait=False)
     return digest.hexdigest()
-
-
-async def _finish(tasks: set[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        await task
 
 
 async def _batches(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[list[bytes]]:
@@ -145,15 +147,12 @@ def _open(path: Path) -> BinaryIO:
         return path.open("wb")
 
 
-def _write(file: BinaryIO, batch: list[bytes]) -> None:
+def _write(file: BinaryIO, digest: hashlib._Hash, batch: list[bytes]) -> None:
     with disk_errors():
-        file.writelines(batch)
+        for chunk in batch:
+            file.write(chunk)
+            digest.update(chunk)
         file.flush()
-
-
-def _hash(digest: hashlib._Hash, batch: list[bytes]) -> None:
-    for chunk in batch:
-        digest.update(chunk)
 
 
 def _clean_name(name: str | None) -> str:
