@@ -42,3 +42,14 @@ def test_the_reference_itself_passes() -> None:
 def test_a_wrong_picture_is_refused_and_says_how(fault: Fault, reason: str) -> None:
     with pytest.raises(DeviceFailed, match=reason):
         prove(StandIn(fault=fault), Resampling())
+
+
+def test_a_colour_that_nobody_sees_is_nobodys_fault() -> None:
+    def other_colours_where_alpha_is_none(pixels: Pixels) -> Pixels:
+        changed = pixels.copy()
+        if pixels.shape[2] == 4:
+            assert (pixels[:, :, 3] == 0).any()
+            changed[pixels[:, :, 3] == 0, :3] = 77
+        return changed
+
+    prove(StandIn(fault=other_colours_where_alpha_is_none), Resampling())
