@@ -7,24 +7,20 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 from PIL import Image
 
 SHARED_IMAGES = Path(__file__).parent.parent.parent / "shared" / "images"
-INSTALL = {
-    "vulkan": "apt-get install mesa-vulkan-drivers",
-    "systemd": "apt-get install systemd (and run as root)",
-}
 
 
-def missing(what: str, why: str) -> None:
+def missing(why: str, install: str) -> NoReturn:
     """Skip with the command that would help; in CI, where everything can be installed, fail."""
-    says = f"{why}: {INSTALL[what]}"
     if os.environ.get("CI"):
-        pytest.fail(says)
-    pytest.skip(says)
+        pytest.fail(f"{why}: {install}")
+    pytest.skip(f"{why}: {install}")
 
 
 @pytest.fixture

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from daemon.engine.gpu.device import Adapter, list_adapters
 from daemon.engine.gpu.upscaler import GpuUpscaler, open_upscaler
-
-NO_DRIVER = "no Vulkan driver: apt-get install mesa-vulkan-drivers"
+from tests.conftest import missing
 
 
 @pytest.fixture(scope="session")
 def adapter() -> Adapter:
     adapters = list_adapters()
-    if adapters:
-        return adapters[0]
-    if os.environ.get("CI"):
-        pytest.fail(NO_DRIVER)
-    pytest.skip(NO_DRIVER)
+    if not adapters:
+        missing("no Vulkan driver", "apt-get install mesa-vulkan-drivers")
+    return adapters[0]
 
 
 @pytest.fixture(scope="session")
