@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from daemon.api import live
+from daemon.store.jobs import JobEvent
 from tests.api.conftest import JSON, Service, connected, png, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -118,6 +119,31 @@ async def test_coming_back_with_since_misses_no_change_and_repeats_none(service:
     assert [number for number, _, _ in told] == sorted({number for number, _, _ in told})
     for job in jobs:
         assert [event for _, of, event in told if of == job] == ["queued", "started", "done"]
+
+
+async def test_a_change_that_is_committed_while_the_store_is_read_is_told_once(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connected(service, {"jobs": "*"}) as socket:
+        since = (await said(socket))["seq"]
+    await service.submit()
+    events_since = service.parts.ledger.events_since
+
+    async def told_meanwhile(owner: str, seq: int) -> tuple[list[JobEvent] | None, int]:
+        found, newest = await events_since(owner, seq)
+        for event in found or []:
+            service.parts.hub.publish(event)
+        return found, newest
+
+    monkeypatch.setattr(service.parts.ledger, "events_since", told_meanwhile)
+    async with connected(service, {"jobs": "*", "since": since}) as socket:
+        told = [(await said(socket))["event"] for _ in range(3)]
+        assert told == ["queued", "started", "done"]
+        await socket.send_json({"type": "auth", "token": service.token})
+        assert await said(socket) == {"type": "authenticated"}  # and nothing again before it
+        monkeypatch.undo()
+        following = await begin(service, scale_factor="3x")
+        assert (await said(socket))["job"] == following
 
 
 async def test_a_number_from_the_future_means_another_store_and_resets(service: Service) -> None:
