@@ -22,6 +22,7 @@ Stage = Literal["decode", "upscale", "encode"]
 # Shares of the one progress figure, from timings of photographs: encoding a PNG takes about as long as enlarging.
 DECODED: Final = 0.05
 UPSCALED: Final = 0.60
+ENCODED: Final = 0.99
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def upscale(
     """Make of the picture at `source` what `work` asks for, at `sink`.
 
     `upscaler` names the engine to use now; when it fails, `failover` puts another in its place or raises. Whatever
-    `on_progress` raises stops the job between two tiles.
+    `on_progress` raises stops the job between two tiles, or two pieces of the encoded file.
     """
     started = time.perf_counter()
     on_progress(0.0, "decode")
@@ -63,7 +64,12 @@ def upscale(
             failover(error)
     upscaled = time.perf_counter()
     on_progress(UPSCALED, "encode")
-    written = encode(replace(picture, pixels=pixels), sink, work.format, work.quality, work.keep_metadata)
+
+    def on_bytes(size: int) -> None:
+        # How large the file will be is not known: it is less than the pixels, and the figure stops short of the end.
+        on_progress(UPSCALED + (ENCODED - UPSCALED) * min(size / pixels.nbytes, 1.0), "encode")
+
+    written = encode(replace(picture, pixels=pixels), sink, work.format, work.quality, work.keep_metadata, on_bytes)
     encoded = time.perf_counter()
     stages = Stages(
         decode_ms=1000 * (decoded - started),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from daemon.engine.codec.decode import Picture
 from daemon.engine.codec.formats import OUTPUT
+from daemon.engine.codec.sink import Sink
 from daemon.errors import BadRequest, DiskFull
 
 GPS_IFD: Final = 0x8825
@@ -33,8 +34,12 @@ class Written:
     sha256: str
 
 
-def encode(picture: Picture, path: Path, name: str, quality: int, keep_metadata: str) -> Written:
+def encode(
+    picture: Picture, path: Path, name: str, quality: int, keep_metadata: str, on_bytes: Callable[[int], None]
+) -> Written:
     """Write `picture` as format `name` (`png`, `jpeg`, `webp`) and force it to disk.
+
+    `on_bytes` gets the bytes written so far, as the encoder goes (WebP's gives all at once); what it raises stops it.
 
     Raises:
         BadRequest: the format cannot hold the picture.
@@ -47,12 +52,12 @@ def encode(picture: Picture, path: Path, name: str, quality: int, keep_metadata:
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     try:
         with path.open("wb") as file:
-            image.save(file, rules.pillow_name, **_options(picture, name, quality, keep_metadata))
+            sink = Sink(file, on_bytes)
+            # Pillow asks of a file no more than to be written to
+            image.save(cast("BinaryIO", sink), rules.pillow_name, **_options(picture, name, quality, keep_metadata))
             file.flush()
             os.fsync(file.fileno())
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return Written(path.stat().st_size, digest)
+        return Written(sink.size, sink.sha256)
     except OSError as error:
         path.unlink(missing_ok=True)
         raise DiskFull(f"the result could not be written: {error.strerror or error}") from error

@@ -9,7 +9,7 @@ from PIL import Image
 
 from daemon.engine.codec.decode import Picture, decode
 from daemon.engine.codec.encode import encode
-from daemon.errors import BadRequest, DiskFull
+from daemon.errors import BadRequest, Cancelled, DiskFull
 from tests.engine.codec.pictures import exif, noise
 
 FORMATS = ["png", "jpeg", "webp"]
@@ -21,6 +21,10 @@ def _picture(mode: str = "RGB", **also: object) -> Picture:
     return Picture(pixels.reshape(*pixels.shape[:2], -1), **also)  # type: ignore[arg-type]
 
 
+def ignore(_size: int) -> None:
+    """Bytes that nobody counts."""
+
+
 @pytest.fixture
 def sink(tmp_path: Path) -> Path:
     return tmp_path / "result"
@@ -29,13 +33,13 @@ def sink(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
 def test_a_png_gives_back_every_pixel(sink: Path, mode: str) -> None:
     picture = _picture(mode)
-    encode(picture, sink, "png", 92, "all")
+    encode(picture, sink, "png", 92, "all", ignore)
     assert np.array_equal(decode(sink).pixels, picture.pixels)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_size_and_digest_are_those_of_the_file(sink: Path, name: str) -> None:
-    written = encode(_picture(), sink, name, 92, "all")
+    written = encode(_picture(), sink, name, 92, "all", ignore)
     content = sink.read_bytes()
     assert (written.size, written.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     with Image.open(sink) as image:
@@ -46,7 +50,7 @@ def test_size_and_digest_are_those_of_the_file(sink: Path, name: str) -> None:
 @pytest.mark.parametrize("keep", ["all", "safe", "none"])
 def test_what_is_kept_is_what_was_asked_for(sink: Path, name: str, keep: str) -> None:
     picture = _picture(icc_profile=b"a profile", exif=exif(gps=1), xmp=b"<x/>", dpi=(300.0, 300.0))
-    encode(picture, sink, name, 92, keep)
+    encode(picture, sink, name, 92, keep, ignore)
     with Image.open(sink) as image:
         tags = image.getexif()
         assert image.info.get("icc_profile") == b"a profile"
@@ -67,24 +71,24 @@ def test_metadata_too_long_for_a_format_costs_no_result(sink: Path, name: str, k
     """PNG and WebP may bring more than one segment of a JPEG holds."""
     tags = Image.Exif()
     tags[0x010E] = "x" * 70_000
-    encode(_picture(exif=tags.tobytes(), xmp=b"<x/>" * 20_000), sink, name, 92, keep)
+    encode(_picture(exif=tags.tobytes(), xmp=b"<x/>" * 20_000), sink, name, 92, keep, ignore)
     with Image.open(sink) as image:
         assert ("exif" in image.info) == (name != "jpeg")
 
 
 def test_a_jpeg_refuses_transparency_and_takes_what_is_opaque(sink: Path) -> None:
     with pytest.raises(BadRequest, match="png or webp"):
-        encode(_picture("RGBA"), sink, "jpeg", 92, "all")
+        encode(_picture("RGBA"), sink, "jpeg", 92, "all", ignore)
     assert not sink.exists()
     opaque = _picture("RGBA").pixels.copy()
     opaque[:, :, 3] = 255
-    encode(Picture(opaque), sink, "jpeg", 92, "all")
+    encode(Picture(opaque), sink, "jpeg", 92, "all", ignore)
     assert decode(sink).pixels.shape == (24, 40, 3)
 
 
 def test_a_higher_quality_is_nearer_to_the_picture(sink: Path) -> None:
     def miss(quality: int) -> float:
-        encode(_picture(), sink, "jpeg", quality, "all")
+        encode(_picture(), sink, "jpeg", quality, "all", ignore)
         return float(np.abs(decode(sink).pixels.astype(int) - _picture().pixels).mean())
 
     assert miss(95) < miss(50)
@@ -96,6 +100,23 @@ def test_a_full_disk_is_disk_full_and_leaves_nothing(sink: Path, name: str) -> N
         pytest.skip("only Linux has /dev/full")
     sink.symlink_to("/dev/full")
     with pytest.raises(DiskFull):
-        encode(_picture(), sink, name, 92, "all")
+        encode(_picture(), sink, name, 92, "all", ignore)
     assert not sink.is_symlink()
     assert Path("/dev/full").exists()
+
+
+def test_a_png_is_watched_as_it_is_written_and_stops_where_it_is_told_to(sink: Path) -> None:
+    pixels = np.random.default_rng(5).integers(0, 256, (400, 500, 3), dtype=np.uint8)
+    sizes: list[int] = []
+    written = encode(Picture(pixels), sink, "png", 92, "all", sizes.append)
+    assert len(sizes) > 5
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == written.size
+
+    def stop(size: int) -> None:
+        if size > written.size // 2:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        encode(Picture(pixels), sink, "png", 92, "all", stop)
+    assert sink.stat().st_size < written.size
