@@ -19,6 +19,7 @@ from daemon.api.live import say_goodbye_to_all
 from daemon.api.parts import PARTS, ApiLimits, Parts
 from daemon.api.problems import problems
 from daemon.api.routes import ROUTES
+from daemon.api.server_log import server_logger
 from daemon.executor.intake import Intake
 from daemon.executor.local import LocalExecutor
 from daemon.executor.slot import WorkerOptions
@@ -140,6 +141,7 @@ async def serve(settings: Settings) -> None:
             runner = web.AppRunner(
                 build_app(parts),
                 access_log=None,
+                logger=server_logger(),
                 shutdown_timeout=settings.drain_seconds,
                 read_bufsize=READ_BUFFER,
             )

@@ -83,6 +83,16 @@ class DiskFull(ProEngineError):
     code = "disk_full"
 
 
+class StoreBusy(ProEngineError):
+    """Another program holds the store's file; what was to be written can be tried again."""
+
+    code = "store_busy"
+
+
+class IntakeUnavailable(ProEngineError):
+    code = "intake_unavailable"
+
+
 class WorkerCrashed(ProEngineError):
     code = "worker_crashed"
 

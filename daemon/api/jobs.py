@@ -9,15 +9,17 @@ from pathlib import Path, PurePath
 from typing import Final
 from urllib.parse import quote
 
+import structlog
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 from daemon.api.parts import OWNER, PARTS, Parts
 from daemon.api.process import until_over
 from daemon.api.wire import JobOut, job_out
-from daemon.errors import BadRequest, ResultExpired, ResultNotReady
+from daemon.errors import BadRequest, ProEngineError, ResultExpired, ResultNotReady
 from daemon.jobs.job import Job, JobState
 
+log = structlog.get_logger(__name__)
 MOST_ON_A_PAGE: Final = 200
 ON_A_PAGE: Final = 50
 LIMIT_DIGITS: Final = 3  # Python refuses to read numbers of thousands of digits
@@ -94,7 +96,10 @@ class _ResultResponse(web.FileResponse):
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         writer = await super().prepare(request)  # sends all of it
         if request.method == hdrs.METH_GET and (self.status == HTTPStatus.OK or self._is_last_range()):
-            await self._on_sent()
+            try:
+                await self._on_sent()
+            except ProEngineError as error:  # the picture is sent all the same; it stays pinned a little longer
+                log.warning("fetch_not_noted", reason=error.message)
         return writer
 
     def _is_last_range(self) -> bool:

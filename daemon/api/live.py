@@ -38,7 +38,8 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     try:
         owner = await _let_in(request, socket, parts)
         if owner is not None:
-            with parts.hub.subscription(owner) as subscriber:
+            # who leaves in the middle of an answer has left
+            with contextlib.suppress(ConnectionError), parts.hub.subscription(owner) as subscriber:
                 await _converse(request, socket, subscriber)
     finally:
         del parts.sockets[socket]
@@ -183,9 +184,11 @@ async def _catch_up(
             await _send(socket, {"type": "reset", "seq": newest})
         await _send(socket, {"type": "snapshot", "seq": newest, "jobs": await _snapshot(parts, subscriber, asked)})
         return newest
-    for event in missed:
-        if subscriber.wants(event.owner, event.job):
-            await _send(socket, event_out(event.seq, event.job, event.event, event.detail))
+    while missed:  # page by page, so that a long history holds nobody else up
+        for event in missed:
+            if subscriber.wants(event.owner, event.job):
+                await _send(socket, event_out(event.seq, event.job, event.event, event.detail))
+        missed, newest = await parts.ledger.events_since(subscriber.owner, missed[-1].seq)
     return newest
 
 

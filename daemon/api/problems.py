@@ -30,6 +30,8 @@ STATUS: Final[Mapping[str, int]] = {
     "queue_full": 429,
     "internal": 500,
     "draining": 503,
+    "intake_unavailable": 503,
+    "store_busy": 503,
     "disk_full": 507,
 }
 HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "upload_too_large"}

@@ -75,8 +75,9 @@ def read_fields(fields: dict[str, str]) -> ProcessFields:
     try:
         return ProcessFields.model_validate(fields)
     except ValidationError as error:
-        wrong = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
-        raise BadRequest(wrong, fields=[str(item["loc"][0]) for item in error.errors()]) from None
+        wrong = [(str(item["loc"][0]) if item["loc"] else "a field's name", item["msg"]) for item in error.errors()]
+        says = "; ".join(f"{name}: {what}" for name, what in wrong)
+        raise BadRequest(says, fields=[name for name, _ in wrong]) from None
 
 
 class JobError(Wire):

@@ -8,11 +8,12 @@ from typing import Final
 
 import structlog
 
-from daemon.errors import BrokenImage, ProEngineError
+from daemon.errors import BrokenImage, IntakeUnavailable
 from daemon.executor.child import Child
 from daemon.executor.messages import FileRef, Header, Probe, Probed, Ready
 
 DEADLINE_SECONDS: Final = 5.0  # for one picture
+STARTS: Final = 2  # one may be killed while it starts
 START_SECONDS: Final = 60.0  # for a child to import what it needs, on a slow and busy machine
 log = structlog.get_logger(__name__)
 
@@ -79,19 +80,20 @@ class Intake:
     async def _ready_child(self) -> Child:
         if self._child is not None and self._child.exit_code is None:
             return self._child
-        child = self._child = await Child.spawn("daemon.engine.intake", [f"--max-pixels={self._max_pixels}"])
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                if isinstance(await child.answer(), Ready):
-                    return child
-        except TimeoutError:
-            pass
-        except BaseException:
+        for _ in range(STARTS):
+            child = self._child = await Child.spawn("daemon.engine.intake", [f"--max-pixels={self._max_pixels}"])
+            try:
+                async with asyncio.timeout(START_SECONDS):
+                    if isinstance(await child.answer(), Ready):
+                        return child
+            except TimeoutError:
+                pass
+            except BaseException:
+                await self._drop(child)
+                raise
             await self._drop(child)
-            raise
-        await self._drop(child)
-        log.error("intake_not_started", exit_code=child.exit_code)
-        raise ProEngineError("the reader of headers does not start")
+            log.error("intake_not_started", exit_code=child.exit_code)
+        raise IntakeUnavailable("the reader of headers does not start; try again in a moment", retry_after=5)
 
     async def _drop(self, child: Child) -> None:
         self._child = None

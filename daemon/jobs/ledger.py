@@ -23,6 +23,7 @@ from daemon.store.sweep import PIN_SECONDS
 MOST_ATTEMPTS: Final = 3  # workers that may die of a job
 MOST_DEATHS: Final = 10  # daemons that may die while it runs
 
+EVENTS_ON_A_PAGE: Final = 200
 EVENT_NAMES: Final = {JobState.RUNNING: "started"}  # elsewhere an event is named for the state it leads to
 
 Moved = TypeVar("Moved", Job, Job | None)
@@ -182,11 +183,13 @@ class Ledger:
         return await self._database.read(lambda c: jobs.page(c, owner, state, limit, before))
 
     async def events_since(self, owner: str, seq: int) -> tuple[list[JobEvent] | None, int]:
-        """Events after `seq` and the newest number; None where `seq` is older than what is kept, or from elsewhere."""
+        """The first 200 events after `seq` and the newest number; None where `seq` is older than what is kept, or from
+        elsewhere.
+        """
 
         def query(c: sqlite3.Connection) -> tuple[list[JobEvent] | None, int]:
             oldest, newest = jobs.event_span(c)
-            return (jobs.events_since(c, owner, seq) if oldest <= seq <= newest else None), newest
+            return (jobs.events_since(c, owner, seq, EVENTS_ON_A_PAGE) if oldest <= seq <= newest else None), newest
 
         return await self._database.read(query)
 

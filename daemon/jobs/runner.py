@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from daemon.errors import Cancelled, DiskFull, ProEngineError, WorkerCrashed
+from daemon.errors import Cancelled, DiskFull, ProEngineError, StoreBusy, WorkerCrashed
 from daemon.executor.executor import Assignment, Executor, Lease
 from daemon.executor.messages import Done, FileRef, Work
 from daemon.jobs.cache_key import cache_key
@@ -65,7 +65,11 @@ class JobRunner:
             except BaseException:
                 lease.release()
                 raise
-            self._spawn(self._do(lease, job))
+            if lease.device_class() is None:  # its worker died while there was nothing to do; another may be free
+                self._queue.put(job, first=True)
+                lease.release()
+            else:
+                self._spawn(self._do(lease, job))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -120,6 +124,7 @@ class JobRunner:
 
     async def _put_back(self, job: Job) -> None:
         await asyncio.sleep(DISK_RETRY_SECONDS)
+        await self._settle(lambda: self._ledger.requeue(job.id, job.attempts))  # it may have been started already
         self._queue.put(job, first=True)
 
     async def _follow(self, ahead: asyncio.Event, job: Job) -> None:
@@ -215,10 +220,10 @@ class JobRunner:
         log.warning("job_failed", code=error.code, reason=error.message)
 
     async def _settle(self, move: Callable[[], Awaitable[Result]]) -> Result:
-        """Make a move; while the disk is full, wait and try again: a job's outcome is not to be lost."""
+        """Make a move; while the store cannot be written, wait and try again: an outcome is not to be lost."""
         while True:
             try:
                 return await move()
-            except DiskFull as error:
-                log.error("store_full", reason=error.message)  # noqa: TRY400, the reason says it all
+            except (DiskFull, StoreBusy) as error:
+                log.error("store_refuses", reason=error.message)  # noqa: TRY400, the reason says it all
                 await asyncio.sleep(DISK_RETRY_SECONDS)

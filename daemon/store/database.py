@@ -15,10 +15,11 @@ from typing import Final, TypeVar
 
 import aiosqlite
 
-from daemon.errors import DiskFull, StoreTooNew
+from daemon.errors import DiskFull, StoreBusy, StoreTooNew
 
 Result = TypeVar("Result")
 FULL_ERRORS: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
+BUSY_ERRORS: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a commit is on disk when it returns: that is what a 202 promises
@@ -42,6 +43,7 @@ class Database(aiosqlite.Connection):
 
         Raises:
             DiskFull: there is no room, or the disk cannot be written; nothing was changed.
+            StoreBusy: another program held the file for all of 5 s; nothing was changed.
         """
         return await self._on_thread(lambda: _in_transaction(self._conn, change))
 
@@ -68,6 +70,8 @@ def _in_transaction(connection: sqlite3.Connection, change: Callable[[sqlite3.Co
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF in FULL_ERRORS:
             raise DiskFull(f"the store cannot be written: {error}") from error
+        if error.sqlite_errorcode & 0xFF in BUSY_ERRORS:
+            raise StoreBusy(f"the store is held by another program: {error}", retry_after=2) from error
         raise
     return result
 

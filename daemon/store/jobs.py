@@ -99,9 +99,10 @@ def add_event(connection: sqlite3.Connection, job: Job, event: str, detail: dict
     return JobEvent(cursor.lastrowid, job.id, job.owner, event, detail, at)
 
 
-def events_since(connection: sqlite3.Connection, owner: str, seq: int) -> list[JobEvent]:
-    """An owner's events after `seq`, in order."""
-    rows = connection.execute("SELECT * FROM job_events WHERE owner = ? AND seq > ? ORDER BY seq", (owner, seq))
+def events_since(connection: sqlite3.Connection, owner: str, seq: int, limit: int) -> list[JobEvent]:
+    """The first `limit` of an owner's events after `seq`, in order."""
+    query = "SELECT * FROM job_events WHERE owner = ? AND seq > ? ORDER BY seq LIMIT ?"
+    rows = connection.execute(query, (owner, seq, limit))
     return [
         JobEvent(row["seq"], row["job"], row["owner"], row["event"], json.loads(row["detail"]), row["at"])
         for row in rows

@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from daemon.api import live
+from daemon.jobs import ledger
 from daemon.store.jobs import JobEvent
 from tests.api.conftest import JSON, Service, connected, png, said
 
@@ -144,6 +145,32 @@ async def test_a_change_that_is_committed_while_the_store_is_read_is_told_once(
         monkeypatch.undo()
         following = await begin(service, scale_factor="3x")
         assert (await said(socket))["job"] == following
+
+
+async def test_a_long_history_comes_page_by_page_and_whole(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with connected(service, {"jobs": "*"}) as socket:
+        since = (await said(socket))["seq"]
+    jobs = [(await service.submit())["id"] for _ in range(3)]
+    monkeypatch.setattr(ledger, "EVENTS_ON_A_PAGE", 2)
+    async with connected(service, {"jobs": jobs, "since": since}) as socket:
+        told = [await said(socket) for _ in range(9)]
+    assert [event["job"] for event in told] == [job for job in jobs for _ in range(3)]
+    assert [event["event"] for event in told] == ["queued", "started", "done"] * 3
+
+
+async def test_who_leaves_in_the_middle_of_an_answer_is_no_error_of_ours(service: Service) -> None:
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(5):
+            async with service.stranger(headers={"Authorization": f"Bearer {service.token}"}) as stranger:
+                socket = await stranger.ws_connect("/ws")
+                for _ in range(50):
+                    await socket.send_json({"type": "auth", "token": service.token})
+                assert socket._response.connection is not None
+                assert socket._response.connection.transport is not None
+                socket._response.connection.transport.abort()
+        while service.parts.sockets:
+            await asyncio.sleep(0)
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == []
 
 
 async def test_a_number_from_the_future_means_another_store_and_resets(service: Service) -> None:

@@ -68,3 +68,16 @@ async def test_a_wrong_cursor_or_state_is_refused_by_name(service: Service, quer
     status, body = await service.json("GET", f"/api/jobs?{query}")
     assert status == 400
     assert query.partition("=")[0] in body["message"]
+
+
+async def test_what_is_not_even_http_is_answered_and_leaves_no_line_in_the_log(service: Service) -> None:
+    with structlog.testing.capture_logs() as logged:
+        for nonsense in (
+            b"\x16\x03\x01 nonsense\r\n\r\n",
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"POST / HTTP/1.1\r\nA\x00b: c\r\n\r\n",
+        ):
+            async with service.connection() as (reader, writer):
+                writer.write(nonsense)
+                assert (await reader.read()).startswith(b"HTTP/1.")
+    assert [line for line in logged if line["log_level"] == "error"] == []

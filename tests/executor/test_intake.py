@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.errors import BrokenImage, ImageTooLarge, UnsupportedFormat
+from daemon.errors import BrokenImage, ImageTooLarge, IntakeUnavailable, UnsupportedFormat
+from daemon.executor.child import Child
 from daemon.executor.intake import Intake
 
 
@@ -123,3 +124,24 @@ async def test_its_limits_hold(intake: Intake) -> None:
     soft, hard = limits["Max address space"]
     assert soft == hard
     assert int(soft) < 2 << 30
+
+
+async def test_a_child_that_is_killed_while_it_starts_is_started_again(
+    intake: Intake, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn, victims = Child.spawn, [1]
+
+    async def killed_at_first(module: str, arguments: list[str]) -> Child:
+        child = await spawn(module, arguments)
+        if victims:
+            victims.pop()
+            child.kill()
+        return child
+
+    monkeypatch.setattr(Child, "spawn", killed_at_first)
+    assert (await intake.probe(picture)).width == 64
+    await intake.close()
+    victims += [1, 1]
+    with pytest.raises(IntakeUnavailable):
+        await intake.probe(picture)
+    assert (await intake.probe(picture)).width == 64

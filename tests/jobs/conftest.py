@@ -63,7 +63,7 @@ class Bench:
         return found
 
     async def events(self, job: Job) -> list[JobEvent]:
-        found = await self.database.read(lambda c: events_since(c, job.owner, 0))
+        found = await self.database.read(lambda c: events_since(c, job.owner, 0, 999))
         return [event for event in found if event.job == job.id]
 
 

@@ -20,6 +20,9 @@ class FakeLease:
         self._released = False
 
     def device_class(self) -> str | None:
+        if self._executor.dead_leases:
+            self._executor.dead_leases -= 1
+            return None
         return DEVICE.device_class
 
     async def run(self, assignment: Assignment, on_progress: Callable[[float], None]) -> Done:
@@ -51,6 +54,7 @@ class FakeExecutor:
         self.gate = asyncio.Event()
         self.gate.set()
         self.progress: list[float] = []
+        self.dead_leases = 0  # so many leases turn out to be for workers that have died
         self._cancelled: dict[str, asyncio.Event] = {}
 
     async def attempt(self, assignment: Assignment, on_progress: Callable[[float], None]) -> Done:

@@ -5,11 +5,11 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
-from daemon.errors import BrokenImage, DiskFull, ProEngineError, WorkerCrashed
+from daemon.errors import BrokenImage, DiskFull, ProEngineError, StoreBusy, WorkerCrashed
 from daemon.jobs import runner as runner_module
 from daemon.jobs.job import JobState
 from tests.jobs.conftest import Bench
@@ -125,6 +125,59 @@ async def test_a_full_disk_while_finishing_delays_the_outcome_and_does_not_lose_
     job = await running.until(await running.ledger.get(job_id, "ann"))
     assert (job.state, refusals) == (DONE, [])
     assert running.files.path(job.result_path or "").read_bytes() == b"enlarged"
+
+
+async def test_a_store_held_by_another_program_delays_the_outcome_and_does_not_lose_it(
+    running: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "DISK_RETRY_SECONDS", 0.0)
+    job_id = await _begin(running)
+    await running.database.read(lambda c: c.execute("PRAGMA busy_timeout = 0"))
+    other = sqlite3.connect(running.files.root.parent / "store.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    refused = asyncio.Event()
+    finish = running.ledger.finish
+
+    async def told(*arguments: Any) -> Any:
+        try:
+            return await finish(*arguments)
+        except StoreBusy:
+            refused.set()
+            raise
+
+    monkeypatch.setattr(running.ledger, "finish", told)
+    running.executor.gate.set()
+    async with asyncio.timeout(10):
+        await refused.wait()
+    other.execute("ROLLBACK")
+    other.close()
+    assert (await running.until(await running.ledger.get(job_id, "ann"))).state is DONE
+
+
+async def test_an_error_of_the_store_costs_a_started_job_a_turn_and_not_its_life(
+    running: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "DISK_RETRY_SECONDS", 0.0)
+    job_id = await _begin(running)
+    errors = [sqlite3.OperationalError("odd"), sqlite3.OperationalError("odd")]
+    for name in ("finish", "fail"):  # neither its result nor its failure can be written
+        move = getattr(running.ledger, name)
+
+        async def refuse(*arguments: Any, move: Any = move) -> Any:
+            if errors:
+                raise errors.pop()
+            return await move(*arguments)
+
+        monkeypatch.setattr(running.ledger, name, refuse)
+    running.executor.gate.set()
+    job = await running.until(await running.ledger.get(job_id, "ann"))
+    assert (job.state, job.attempts, job.deaths) == (DONE, 0, 0)
+
+
+async def test_a_worker_that_died_while_there_was_nothing_to_do_gets_no_job(running: Bench) -> None:
+    running.executor.dead_leases = 2
+    job = await running.until(await running.submit())
+    assert (job.state, job.attempts, running.executor.dead_leases) == (DONE, 0, 0)
 
 
 async def test_a_drain_lets_jobs_finish(running: Bench) -> None:

@@ -58,7 +58,7 @@ async def test_events_are_one_owners_after_a_number_and_numbers_are_never_given_
         return [jobs.add_event(c, of, "queued", {"a": [1]}, START).seq for of in (job, bobs, job)]
 
     assert await database.transact(add) == [1, 2, 3]
-    assert [event.seq for event in await database.read(lambda c: jobs.events_since(c, "ann", 1))] == [3]
+    assert [event.seq for event in await database.read(lambda c: jobs.events_since(c, "ann", 1, 9))] == [3]
     await database.transact(lambda c: c.execute("DELETE FROM job_events"))
     assert await database.read(jobs.event_span) == (3, 3)
     assert await database.transact(add) == [4, 5, 6]
