@@ -98,11 +98,12 @@ PART = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
         (BOUNDARY, PART % (b"image", png()) + b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n"),
         (BOUNDARY, b"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c--\r\n--b--"),
         (BOUNDARY, b"".join(PART % (b"f%d" % i, b"") for i in range(60)) + PART % (b"image", png()) + b"--b--\r\n"),
+        (BOUNDARY, PART % (b"image", png()) + PART % (b"\xff", b"x") + b"--b--\r\n"),
         (BOUNDARY, PART % (b"image", png())),
         (BOUNDARY, b"--b\r\n" + b"X" * 100_000),
     ],
     ids=["no-boundary", "empty", "garbage", "no-parts", "no-image", "two-images", "not-utf8", "long-field", "nameless",
-         "nested", "many-fields", "unfinished", "endless-header"],
+         "nested", "many-fields", "name-not-utf8", "unfinished", "endless-header"],
 )  # fmt: skip
 async def test_a_broken_form_is_a_bad_request_and_leaves_nothing(service: Service, kind: str, body: bytes) -> None:
     before = await service.jobs()
