@@ -20,7 +20,6 @@ from daemon.executor.slot import WorkerOptions
 from daemon.jobs.job import JobSpec
 from daemon.settings import Settings
 
-FORMATS: Final[dict[str, OutputFormat]] = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp"}
 ATTEMPTS: Final = 3
 SUBMIT_ATTEMPTS: Final = 5
 Fields = dict[str, str]
@@ -102,7 +101,7 @@ class OwnBackend:
             job=uuid.uuid4().hex,
             source=FileRef(path=str(source.absolute())),
             sink=FileRef(path=str(target.absolute())),
-            work=_work(spec, width, height, FORMATS[header.format]),
+            work=_work(spec, width, height, header.same_format),
         )
         done = await self._run(assignment, on_progress)
         on_progress(1.0)

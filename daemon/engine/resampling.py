@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 TAPS: Final = 6
 RADIUS: Final = 3
-MAX_RATIO: Final = 8.0
 
 
 class Light(StrEnum):

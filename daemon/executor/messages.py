@@ -6,7 +6,8 @@ source and a sink, and nothing else of this machine.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -14,6 +15,8 @@ from daemon.errors import ProEngineError, from_code
 
 OutputFormat = Literal["png", "jpeg", "webp"]
 Metadata = Literal["all", "safe", "none"]
+# pixels a side that each format can hold
+MOST_SIDE: Final[Mapping[OutputFormat, int]] = {"png": 2**31 - 1, "jpeg": 65_535, "webp": 16_383}
 
 
 class Message(BaseModel):
@@ -69,6 +72,12 @@ class Header(Message):
     height: int
     mode: str
     has_alpha: bool
+
+    @property
+    def same_format(self) -> OutputFormat:
+        """The output format that is the source's own."""
+        own: Mapping[str, OutputFormat] = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp"}
+        return own[self.format]
 
 
 class Fault(Message):

@@ -10,14 +10,13 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import structlog
 
 from daemon.errors import DiskFull, Draining, ImageTooLarge, ResultExpired
 from daemon.executor.executor import Executor
 from daemon.executor.intake import Intake
-from daemon.executor.messages import Header, OutputFormat
+from daemon.executor.messages import MOST_SIDE, Header, OutputFormat
 from daemon.jobs.cache_key import cache_key
 from daemon.jobs.job import Job, JobSpec, JobState
 from daemon.jobs.ledger import Ledger, Request, from_entry, upload_path
@@ -25,8 +24,6 @@ from daemon.jobs.queue import JobQueue
 from daemon.store.cache import CacheEntry
 from daemon.store.files import Files
 
-FORMATS: Final[dict[str, OutputFormat]] = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp"}
-MOST_SIDE: Final[dict[str, int]] = {"png": 2**31 - 1, "jpeg": 65_535, "webp": 16_383}
 log = structlog.get_logger(__name__)
 
 
@@ -124,13 +121,13 @@ class Submission:
         if out_width * out_height > self._limits.output_pixels:
             pixels = f"{out_width} x {out_height}, {out_width * out_height / 1e6:.0f} megapixels"
             raise ImageTooLarge(f"the result would be {pixels}; the limit is {self._limits.output_pixels / 1e6:.0f}")
-        output = spec.format or FORMATS[header.format]
+        output = spec.format or header.same_format
         if max(out_width, out_height) > MOST_SIDE[output]:
             raise ImageTooLarge(f"{output} cannot be more than {MOST_SIDE[output]} pixels a side")
         return self._job(upload, spec, owner, output, (header.width, header.height), (out_width, out_height))
 
     def _answered(self, upload: Upload, spec: JobSpec, owner: str, entry: CacheEntry) -> Job:
-        output = spec.format or FORMATS[entry.format.upper()]
+        output = spec.format or entry.format
         size, out_size = (entry.width, entry.height), (entry.out_width, entry.out_height)
         return from_entry(self._job(upload, spec, owner, output, size, out_size), entry, self._clock())
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import asdict, dataclass
 
+from daemon.executor.messages import OutputFormat
+
 
 @dataclass(frozen=True)
 class CacheEntry:
@@ -23,7 +25,7 @@ class CacheEntry:
     height: int
     out_width: int
     out_height: int
-    format: str
+    format: OutputFormat
     device: str
     created_at: float
     expires_at: float

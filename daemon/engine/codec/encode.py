@@ -16,7 +16,8 @@ from PIL.PngImagePlugin import PngInfo
 from daemon.engine.codec.decode import Picture
 from daemon.engine.codec.formats import OUTPUT
 from daemon.engine.codec.sink import Sink
-from daemon.errors import BadRequest, DiskFull
+from daemon.errors import BadRequest, DiskFull, ImageTooLarge
+from daemon.executor.messages import MOST_SIDE, OutputFormat
 
 GPS_IFD: Final = 0x8825
 MAKER_NOTE: Final = 0x927C
@@ -35,18 +36,21 @@ class Written:
 
 
 def encode(
-    picture: Picture, path: Path, name: str, quality: int, keep_metadata: str, on_bytes: Callable[[int], None]
+    picture: Picture, path: Path, name: OutputFormat, quality: int, keep_metadata: str, on_bytes: Callable[[int], None]
 ) -> Written:
     """Write `picture` as format `name` (`png`, `jpeg`, `webp`) and force it to disk.
 
     `on_bytes` gets the bytes written so far, as the encoder goes (WebP's gives all at once); what it raises stops it.
 
     Raises:
-        BadRequest: the format cannot hold the picture.
+        BadRequest: the format cannot hold the picture's transparency.
+        ImageTooLarge: nor its size.
         DiskFull: no space was left.
     """
     rules = OUTPUT[name]
     pixels = picture.pixels
+    if max(pixels.shape[:2]) > MOST_SIDE[name]:
+        raise ImageTooLarge(f"{name} cannot be more than {MOST_SIDE[name]} pixels a side")
     if pixels.shape[2] == 4 and not rules.alpha:  # noqa: PLR2004, RGBA
         pixels = _without_alpha(pixels, name)
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)

@@ -13,15 +13,14 @@ MODES: Final = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA"})
 
 @dataclass(frozen=True)
 class OutputRules:
-    """What a format can hold: pixels a side, transparency."""
+    """What a format is called by Pillow, and whether it can hold transparency."""
 
     pillow_name: str
-    max_side: int
     alpha: bool
 
 
 OUTPUT: Final = {
-    "png": OutputRules("PNG", 2**31 - 1, alpha=True),
-    "jpeg": OutputRules("JPEG", 65_535, alpha=False),
-    "webp": OutputRules("WEBP", 16_383, alpha=True),
+    "png": OutputRules("PNG", alpha=True),
+    "jpeg": OutputRules("JPEG", alpha=False),
+    "webp": OutputRules("WEBP", alpha=True),
 }

@@ -9,10 +9,11 @@ from PIL import Image
 
 from daemon.engine.codec.decode import Picture, decode
 from daemon.engine.codec.encode import encode
-from daemon.errors import BadRequest, Cancelled, DiskFull
+from daemon.errors import BadRequest, Cancelled, DiskFull, ImageTooLarge
+from daemon.executor.messages import OutputFormat
 from tests.engine.codec.pictures import exif, noise
 
-FORMATS = ["png", "jpeg", "webp"]
+FORMATS: list[OutputFormat] = ["png", "jpeg", "webp"]
 GPS, EXIF_IFD, MAKER_NOTE, TAKEN_AT = 0x8825, 0x8769, 0x927C, 0x9003
 
 
@@ -38,7 +39,7 @@ def test_a_png_gives_back_every_pixel(sink: Path, mode: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_size_and_digest_are_those_of_the_file(sink: Path, name: str) -> None:
+def test_size_and_digest_are_those_of_the_file(sink: Path, name: OutputFormat) -> None:
     written = encode(_picture(), sink, name, 92, "all", ignore)
     content = sink.read_bytes()
     assert (written.size, written.sha256) == (len(content), hashlib.sha256(content).hexdigest())
@@ -48,7 +49,7 @@ def test_size_and_digest_are_those_of_the_file(sink: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("keep", ["all", "safe", "none"])
-def test_what_is_kept_is_what_was_asked_for(sink: Path, name: str, keep: str) -> None:
+def test_what_is_kept_is_what_was_asked_for(sink: Path, name: OutputFormat, keep: str) -> None:
     picture = _picture(icc_profile=b"a profile", exif=exif(gps=1), xmp=b"<x/>", dpi=(300.0, 300.0))
     encode(picture, sink, name, 92, keep, ignore)
     with Image.open(sink) as image:
@@ -67,7 +68,7 @@ def test_what_is_kept_is_what_was_asked_for(sink: Path, name: str, keep: str) ->
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("keep", ["all", "safe"])
-def test_metadata_too_long_for_a_format_costs_no_result(sink: Path, name: str, keep: str) -> None:
+def test_metadata_too_long_for_a_format_costs_no_result(sink: Path, name: OutputFormat, keep: str) -> None:
     """PNG and WebP may bring more than one segment of a JPEG holds."""
     tags = Image.Exif()
     tags[0x010E] = "x" * 70_000
@@ -95,7 +96,7 @@ def test_a_higher_quality_is_nearer_to_the_picture(sink: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_full_disk_is_disk_full_and_leaves_nothing(sink: Path, name: str) -> None:
+def test_a_full_disk_is_disk_full_and_leaves_nothing(sink: Path, name: OutputFormat) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("only Linux has /dev/full")
     sink.symlink_to("/dev/full")
@@ -120,3 +121,10 @@ def test_a_png_is_watched_as_it_is_written_and_stops_where_it_is_told_to(sink: P
     with pytest.raises(Cancelled):
         encode(Picture(pixels), sink, "png", 92, "all", stop)
     assert sink.stat().st_size < written.size
+
+
+@pytest.mark.parametrize(("name", "side"), [("webp", 16_384), ("jpeg", 65_536)])
+def test_a_side_longer_than_the_format_holds_is_too_large(sink: Path, name: OutputFormat, side: int) -> None:
+    with pytest.raises(ImageTooLarge, match=f"{name} cannot be more than {side - 1} pixels"):
+        encode(Picture(np.zeros((1, side, 1), np.uint8)), sink, name, 92, "all", ignore)
+    assert not sink.exists()
