@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -200,3 +201,17 @@ async def test_an_answer_that_broke_off_did_not_fetch_it(service: Service) -> No
         writer.transport.abort()
     assert (await service.submit())["state"] == "done"
     assert not await fetched(service, job["id"])
+
+
+async def test_a_result_goes_out_by_sendfile(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    sendfile, sent = loop.sendfile, []
+
+    async def counted(transport: Any, file: Any, offset: int = 0, count: int | None = None, **options: Any) -> int:
+        sent.append(count)
+        return await sendfile(transport, file, offset, count, **options)
+
+    monkeypatch.setattr(loop, "sendfile", counted)
+    job = await service.submit()
+    async with service.session.get(f"/api/jobs/{job['id']}/result") as response:
+        assert sent == [len(await response.read())]
