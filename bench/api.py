@@ -23,6 +23,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from bench.pictures import photo_like
 from daemon.client import Client, connect
 from daemon.errors import ServiceUnreachable
 from daemon.settings import Folders
@@ -32,13 +33,8 @@ COMMITS = 50
 
 
 def photograph(width: int, height: int, seed: int) -> bytes:
-    """A PNG with the statistics of a photograph: smooth shapes and a little noise."""
-    random = np.random.default_rng(seed)
-    coarse = random.integers(0, 255, (height // 24, width // 24, 3), np.uint8)
-    smooth = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)).astype(np.int16)
-    noisy = np.clip(smooth + random.normal(0, 3, smooth.shape), 0, 255).astype(np.uint8)
     file = io.BytesIO()
-    Image.fromarray(noisy).save(file, "PNG", compress_level=1)
+    Image.fromarray(photo_like((width, height), seed=seed)).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 

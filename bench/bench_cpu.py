@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from bench.pictures import photo_like
 from daemon.engine.cpu.upscaler import CpuUpscaler, prepare
 from daemon.engine.resampling import Light, Resampling
 
@@ -29,18 +28,8 @@ RECIPES: Final = {
 }
 
 
-def photo_like(channels: int) -> NDArray[np.uint8]:
-    """A picture of smooth areas and fine grain: neither the best nor the worst case of a table or of a branch."""
-    random = np.random.default_rng(0)
-    coarse = Image.fromarray(random.integers(0, 256, (34, 60, 4), dtype=np.uint8)).resize(
-        SIZE, Image.Resampling.BICUBIC
-    )
-    grain = random.integers(-8, 9, (SIZE[1], SIZE[0], 4))
-    return np.clip(np.asarray(coarse) + grain, 0, 255).astype(np.uint8)[:, :, :channels].copy()
-
-
 def contenders(engine: CpuUpscaler, ratio: int, channels: int) -> dict[str, Callable[[], object]]:
-    picture = photo_like(channels)
+    picture = photo_like(SIZE, channels)
     image, out_size = Image.fromarray(picture.squeeze()), (SIZE[0] * ratio, SIZE[1] * ratio)
 
     def ours(resampling: Resampling) -> Callable[[], object]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bench.pictures import photo_like
 from daemon.engine.gpu.device import list_adapters
 from daemon.engine.gpu.lanczos import TileSize
 from daemon.engine.gpu.upscaler import GpuUpscaler, open_upscaler
@@ -33,14 +34,6 @@ RECIPES: Final = {
     "WGSL sigmoid, antiring 0.5": Resampling(Light.SIGMOID, 0.5),
 }
 Run = Callable[[], object]
-
-
-def photo_like() -> NDArray[np.uint8]:
-    """Smooth areas and fine grain."""
-    random = np.random.default_rng(0)
-    coarse = Image.fromarray(random.integers(0, 256, (34, 60, 3), dtype=np.uint8))
-    grain = random.integers(-8, 9, (SIZE[1], SIZE[0], 3))
-    return np.clip(np.asarray(coarse.resize(SIZE, Image.Resampling.BICUBIC)) + grain, 0, 255).astype(np.uint8)
 
 
 def kernels_only(engine: GpuUpscaler, resampling: Resampling, picture: NDArray[np.uint8]) -> Run:
@@ -65,7 +58,7 @@ def kernels_only(engine: GpuUpscaler, resampling: Resampling, picture: NDArray[n
 
 
 def contenders(engine: GpuUpscaler) -> dict[str, Run]:
-    picture = photo_like()
+    picture = photo_like(SIZE)
     image = Image.fromarray(picture)
 
     def whole(resampling: Resampling) -> Run:
