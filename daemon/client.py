@@ -157,7 +157,7 @@ class Client:
 
 
 async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
-    """A file a mebibyte at a time: aiohttp would hop to a thread for every 64 KiB of it."""
+    """A file in pieces of our own size: aiohttp would hop to a thread for every 64 KiB of it."""
     while chunk := await asyncio.to_thread(file.read, SEND_CHUNK):
         yield chunk
 

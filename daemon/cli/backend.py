@@ -15,9 +15,8 @@ from daemon.errors import BadRequest, Cancelled, ServiceUnreachable, WorkerCrash
 from daemon.executor.executor import Assignment
 from daemon.executor.intake import Intake
 from daemon.executor.local import LocalExecutor
-from daemon.executor.messages import FileRef, OutputFormat, Work
+from daemon.executor.messages import Done, FileRef
 from daemon.executor.slot import WorkerOptions
-from daemon.jobs.job import JobSpec
 from daemon.settings import Settings
 
 ATTEMPTS: Final = 3
@@ -101,13 +100,13 @@ class OwnBackend:
             job=uuid.uuid4().hex,
             source=FileRef(path=str(source.absolute())),
             sink=FileRef(path=str(target.absolute())),
-            work=_work(spec, width, height, header.same_format),
+            work=spec.work(width, height, spec.format or header.same_format),
         )
         done = await self._run(assignment, on_progress)
         on_progress(1.0)
         return Report(width, height, done.device.name, done.stages.model_dump(), None)
 
-    async def _run(self, assignment: Assignment, on_progress: Callable[[float], None]) -> Any:
+    async def _run(self, assignment: Assignment, on_progress: Callable[[float], None]) -> Done:
         for _ in range(ATTEMPTS - 1):
             lease = await self._executor.lease()
             try:
@@ -115,16 +114,6 @@ class OwnBackend:
             except WorkerCrashed:
                 continue
         return await (await self._executor.lease()).run(assignment, on_progress)
-
-
-def _work(spec: JobSpec, width: int, height: int, source_format: OutputFormat) -> Work:
-    return Work(
-        width=width,
-        height=height,
-        format=spec.format or source_format,
-        quality=spec.quality,
-        keep_metadata=spec.keep_metadata,
-    )
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from daemon.errors import BadRequest
-from daemon.executor.messages import Metadata, OutputFormat
+from daemon.executor.messages import Metadata, OutputFormat, Work
 
 Priority = Literal["interactive", "batch"]
 LEAST_RATIO: Final = 1.0
@@ -66,6 +66,10 @@ class JobSpec:
         if not LEAST_RATIO <= ratio <= MOST_RATIO:
             raise BadRequest(f"the target is {ratio:.3g} times the source; it must be 1 to 8 times")
         return max(round(width * ratio), width), max(round(height * ratio), height)
+
+    def work(self, width: int, height: int, output: OutputFormat) -> Work:
+        """What a worker is to make of it, once the output's size and format are known."""
+        return Work(width=width, height=height, format=output, quality=self.quality, keep_metadata=self.keep_metadata)
 
     def _ratio(self, width: int, height: int) -> float:
         if self.scale is not None:

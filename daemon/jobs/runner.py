@@ -14,7 +14,7 @@ import structlog
 
 from daemon.errors import Cancelled, DiskFull, ProEngineError, StoreBusy, WorkerCrashed
 from daemon.executor.executor import Assignment, Executor, Lease
-from daemon.executor.messages import Done, FileRef, Work
+from daemon.executor.messages import Done, FileRef
 from daemon.jobs.cache_key import cache_key
 from daemon.jobs.events import EventHub
 from daemon.jobs.job import Job, JobState
@@ -146,13 +146,7 @@ class JobRunner:
 
     async def _attempt(self, lease: Lease, job: Job) -> None:
         sink = self._files.temp()
-        work = Work(
-            width=job.out_width,
-            height=job.out_height,
-            format=job.format,
-            quality=job.spec.quality,
-            keep_metadata=job.spec.keep_metadata,
-        )
+        work = job.spec.work(job.out_width, job.out_height, job.format)
         source = FileRef(path=str(self._files.path(upload_path(job.image_hash))))
         assignment = Assignment(job.id, source, FileRef(path=str(sink)), work)
         try:

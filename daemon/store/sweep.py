@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,11 +87,13 @@ class Sweep:
         for batch in (orphans[at : at + BATCH] for at in range(0, len(orphans), BATCH)):
             known = await self._database.read(cache.known_files)  # one may have been kept anew meanwhile
             await self._files.discard(path for path in batch if path not in known)
-        await self._database.transact(self._forget_missing)
+        await self._database.transact(lambda c: self._forget_missing(c, found.keys()))
         return len(orphans)
 
-    def _forget_missing(self, connection: sqlite3.Connection) -> None:
-        missing = [e for e in cache.entries(connection) if not self._files.path(e.processed_path).exists()]
+    def _forget_missing(self, connection: sqlite3.Connection, found: AbstractSet[str]) -> None:
+        # the disk is asked only about those that were not seen: a file may have come since
+        unseen = [entry for entry in cache.entries(connection) if entry.processed_path not in found]
+        missing = [entry for entry in unseen if not self._files.path(entry.processed_path).exists()]
         _drop(connection, missing)
 
     def _forget_old(self, connection: sqlite3.Connection) -> None:
