@@ -1,5 +1,7 @@
 """What follows when the daemon has ended: pure, with the random source passed in and the times in the `Ending`.
 
+Single failures are restarted with a growing delay. Too many of them open a circuit: the supervisor answers in the
+daemon's place (`Degraded`) and tries one life from time to time, every other one in safe mode.
 Rejected: giving up after n failures, as OTP and supervisord do. A supervisor that exits drops the socket, and with it
 every connection that waits for the next daemon.
 """
@@ -7,6 +9,7 @@ every connection that waits for the next daemon.
 from __future__ import annotations
 
 import os
+from collections import deque
 from dataclasses import dataclass
 from random import Random
 
@@ -31,6 +34,15 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True)
+class Intensity:
+    """How many failures in how short a time are too many, and what then passes for a recovery."""
+
+    most: int = 5  # failures; one more within the time opens the circuit
+    within: float = 60.0  # seconds; also how long a life after that must be ready to close it again
+    retry_every: float = 60.0  # seconds from one such life to the next
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """How one life of the daemon ended; times are monotonic."""
 
@@ -49,29 +61,86 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Degraded:
+    """Answer in the daemon's place for so many seconds, then try one life."""
+
+    retry_after: float
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     exit_code: int
 
 
-Decision = Restart | GiveUp
+Decision = Restart | Degraded | GiveUp
 
 
 class RestartPolicy:
-    """Remembers the failures in a row, nothing else."""
+    """Remembers the failures in a row, the recent ones, and whether the circuit waits for a life to prove itself."""
 
-    def __init__(self, backoff: Backoff, random: Random) -> None:
+    def __init__(self, backoff: Backoff, intensity: Intensity, random: Random) -> None:
         self._backoff = backoff
+        self._intensity = intensity
         self._random = random
+        self._recent: deque[float] = deque()  # when each failure of the last `within` seconds was
+        self._half_open = False  # the next life is the one try after a `Degraded`
+        self._ever_ready = False
         self.failures = 0
+        self.safe_mode = False  # of the next life
 
     def decide(self, ending: Ending) -> Decision:
+        self._ever_ready |= ending.ready_at is not None
+        self._learn_from_long_life(ending)
         if ending.code in CONFIGURATION_CODES:
-            return GiveUp(os.EX_CONFIG)  # the same settings would end the same way
-        if ending.ready_for >= self._backoff.reset_after:
-            self.failures = 0
+            return self._mind_wrong_settings()
         if ending.code == os.EX_TEMPFAIL and ending.ready_at is not None:
             # "Restart me now". One that says so before it is ready would spin, so there it is a failure like any other.
             return Restart(0.0)
-        self.failures += 2 if ending.code == BOOT_FAILURE else 1
-        delay = self._backoff.delay(self.failures)
-        return Restart(delay * (1 - JITTER * self._random.random()))
+        weight = 2 if ending.code == BOOT_FAILURE else 1
+        self.failures += weight
+        if self._half_open:
+            # The first try after the circuit opened was as usual: what failed before may have passed. From then on they
+            # alternate, because neither the GPU nor the lack of it need be what is wrong.
+            self.safe_mode = not self.safe_mode
+            return self._degrade()
+        if self._too_many(ending.ended_at, weight):
+            self.safe_mode = False
+            return self._degrade()
+        return Restart(self._shortened(self._backoff.delay(self.failures)))
+
+    def forget(self) -> None:
+        """Somebody says that it is mended: the next life starts as the very first did."""
+        self.failures = 0
+        self.safe_mode = False
+        self._half_open = False
+        self._recent.clear()
+
+    def _learn_from_long_life(self, ending: Ending) -> None:
+        if ending.ready_for >= self._backoff.reset_after:
+            self.failures = 0
+        if self._half_open and ending.ready_at is not None and ending.ready_for >= self._intensity.within:
+            # It has recovered, in the mode that it ran in: safe mode stays on, as the other one is known to fail.
+            self._half_open = False
+            self.failures = 0
+
+    def _mind_wrong_settings(self) -> Decision:
+        """The same settings would end the same way, and say nothing about the GPU.
+
+        Once a life was ready there are clients who wait at the socket, and a file that worked yesterday is likely to be
+        mended: so the next try looks at it again. At the very first start there is nobody to wait for.
+        """
+        return self._degrade() if self._ever_ready else GiveUp(os.EX_CONFIG)
+
+    def _too_many(self, now: float, weight: int) -> bool:
+        self._recent.extend([now] * weight)
+        while now - self._recent[0] >= self._intensity.within:
+            self._recent.popleft()
+        return len(self._recent) > self._intensity.most
+
+    def _degrade(self) -> Degraded:
+        self._half_open = True
+        self._recent.clear()
+        return Degraded(self._shortened(self._intensity.retry_every))
+
+    def _shortened(self, delay: float) -> float:
+        return delay * (1 - JITTER * self._random.random())
