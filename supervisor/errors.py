@@ -23,6 +23,12 @@ class WrongUsage(StartError):
     exit_code = os.EX_USAGE
 
 
+class EvictRefused(StartError):
+    """The process that a person wants out of the way is not to be ended; the message says why."""
+
+    exit_code = os.EX_USAGE
+
+
 class WrongSettings(StartError):
     """A variable is missing or wrong; the message names it."""
 

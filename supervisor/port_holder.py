@@ -7,7 +7,7 @@ record lock (`lock.record_holder`). What is found here has only the right to be 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -33,6 +33,9 @@ class PortHolder:
         return f"{self.name or 'a process'} ({', '.join(details)})"
 
 
+FindHolders = Callable[[str, int], tuple[PortHolder, ...]]
+
+
 def find_port_holders(host: str, port: int) -> tuple[PortHolder, ...]:
     """Every process that is seen to listen on the port; empty where no socket listens, known or not.
 
@@ -45,7 +48,7 @@ def find_port_holders(host: str, port: int) -> tuple[PortHolder, ...]:
         seen = [row.laddr for row in psutil.net_connections("tcp") if row.laddr and row.status == psutil.CONN_LISTEN]
     except psutil.AccessDenied:  # macOS lets only root list them; then the walk is all there is
         seen = []
-    hidden = [address.ip for address in seen if address.port == port and _conflicts(address.ip, host)]
+    hidden = [address.ip for address in seen if address.port == port and conflicts(address.ip, host)]
     return tuple(_walk(host, port)) or tuple(PortHolder(address) for address in dict.fromkeys(hidden))
 
 
@@ -56,7 +59,7 @@ def _walk(host: str, port: int) -> Iterator[PortHolder]:
         try:
             rows = candidate.net_connections("tcp")
             listening = [row.laddr.ip for row in rows if row.status == psutil.CONN_LISTEN and row.laddr.port == port]
-            address = next((ip for ip in listening if _conflicts(ip, host)), None)
+            address = next((ip for ip in listening if conflicts(ip, host)), None)
             if address is None:
                 continue
             since = datetime.fromtimestamp(candidate.create_time(), UTC)
@@ -65,7 +68,7 @@ def _walk(host: str, port: int) -> Iterator[PortHolder]:
             continue
 
 
-def _conflicts(listening: str, wanted: str) -> bool:
+def conflicts(listening: str, wanted: str) -> bool:
     """Whether the two addresses exclude each other on one port: equal, or one is a wildcard."""
     ours, theirs = ipaddress.ip_address(wanted), ipaddress.ip_address(listening.partition("%")[0])
     if isinstance(theirs, ipaddress.IPv6Address) and theirs.ipv4_mapped:

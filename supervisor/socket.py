@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
 import structlog
 
+from supervisor import squatters
 from supervisor.errors import AddressUnavailable, WrongSettings
-from supervisor.port_holder import PortHolder, find_port_holders
+from supervisor.inherited import BACKLOG, choose, take_inherited
+from supervisor.port_holder import FindHolders, PortHolder, find_port_holders
 
-BACKLOG = 4096  # connections that wait while no daemon accepts; the kernel caps it at somaxconn
-LISTEN_FDS_START = 3
+__all__ = ["BACKLOG", "Listener", "find_squatters", "listen_on", "next_ports", "open_listener", "take_inherited"]
+
 HIGHEST_PORT = 65535
 # From 32768 on, the kernel gives ports to outgoing connections, and one of those blocks a bind.
 RANDOM_PORTS = range(10_000, 32_768)
@@ -32,17 +33,18 @@ RETRIES = 12  # 3 s: nobody listens, so the port is only closing or lent to an o
 
 log = structlog.get_logger()
 
-FindHolders = Callable[[str, int], tuple[PortHolder, ...]]
+Bind = Callable[[str, int], socket.socket | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Our bound socket, and who held the port that was wanted, where another had to be taken."""
+    """Our listening socket, and who held the port that was wanted, where it is on another."""
 
     sock: socket.socket
     wanted_port: int
     inherited: bool = False
     taken_by: tuple[PortHolder, ...] = ()
+    extra: tuple[socket.socket, ...] = ()  # inherited on other addresses: served in this life, and kept in no other
 
     @property
     def host(self) -> str:
@@ -54,40 +56,7 @@ class Listener:
 
     @property
     def fell_back(self) -> bool:
-        return not self.inherited and self.wanted_port not in {0, self.port}
-
-
-async def open_listener(
-    host: str,
-    port: int,
-    *,
-    random: Random,
-    find_holders: FindHolders = find_port_holders,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> Listener:
-    """Listen on the wanted port, or on the next that is free when someone else listens there."""
-    holders: tuple[PortHolder, ...] = ()
-    for _ in range(RETRIES if port else 0):
-        sock = listen_on(host, port)
-        if sock:
-            return Listener(sock, port)
-        holders = find_holders(host, port)
-        if holders:
-            break
-        await sleep(RETRY_EVERY)
-    for candidate in next_ports(port, random):
-        sock = listen_on(host, candidate)
-        if sock:
-            return Listener(sock, port, taken_by=holders)
-    raise AddressUnavailable(f"no port is free on {host}")
-
-
-def next_ports(port: int, random: Random) -> Iterator[int]:
-    """Where to try after the wanted port; a wanted port of 0 means any, and begins with the random ones."""
-    if port:
-        yield from range(port + 1, min(port + SEQUENTIAL_TRIES, HIGHEST_PORT) + 1)
-    yield from random.sample(RANDOM_PORTS, RANDOM_TRIES)
-    yield 0
+        return self.wanted_port not in {0, self.port}
 
 
 def listen_on(host: str, port: int) -> socket.socket | None:
@@ -111,32 +80,79 @@ def listen_on(host: str, port: int) -> socket.socket | None:
     return sock
 
 
-def take_inherited(environ: MutableMapping[str, str], wanted_port: int) -> Listener | None:
-    """The listener that systemd passed us, if it did; the variables are removed either way, as they are ours only."""
-    pid, count = environ.pop("LISTEN_PID", ""), environ.pop("LISTEN_FDS", "")
-    names = environ.pop("LISTEN_FDNAMES", "").split(":")
-    if pid != str(os.getpid()) or not count.isdigit():
-        return None
-    listener: Listener | None = None
-    for position, fd in enumerate(range(LISTEN_FDS_START, LISTEN_FDS_START + int(count))):
-        os.set_inheritable(fd, False)
-        sock = _listening_tcp(fd) if listener is None else None
+async def _clear_nothing() -> bool:
+    return False
+
+
+async def open_listener(
+    host: str,
+    port: int,
+    *,
+    random: Random,
+    inherited: Sequence[socket.socket] = (),
+    clear_ours: Callable[[], Awaitable[bool]] = _clear_nothing,
+    find_holders: FindHolders = find_port_holders,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    bind: Bind = listen_on,
+) -> Listener:
+    """Listen on the wanted port, inherited or bound; else on one inherited from an earlier fallback; else on the next
+    that is free. `clear_ours` is asked once to end a leftover of ours that has the port.
+    """
+    choice = choose(inherited, host, port)
+    if choice.wanted:
+        return _with_extra(choice.wanted, port, inherited)
+    sock, holders = await _bind_wanted(host, port, clear_ours, find_holders, sleep, bind) if port else (None, ())
+    sock = sock or choice.stand_in or _bind_next(host, port, random, bind)
+    return _with_extra(sock, port, inherited, holders)
+
+
+def _with_extra(
+    sock: socket.socket, port: int, inherited: Sequence[socket.socket], holders: tuple[PortHolder, ...] = ()
+) -> Listener:
+    extra = tuple(other for other in inherited if other is not sock)
+    return Listener(sock, port, inherited=len(extra) < len(inherited), taken_by=holders, extra=extra)
+
+
+async def _bind_wanted(
+    host: str,
+    port: int,
+    clear_ours: Callable[[], Awaitable[bool]],
+    find_holders: FindHolders,
+    sleep: Callable[[float], Awaitable[None]],
+    bind: Bind,
+) -> tuple[socket.socket | None, tuple[PortHolder, ...]]:
+    """The socket, or who has the port."""
+    sock = bind(host, port)
+    if sock is None and await clear_ours():
+        log.warning("port_cleared_of_stale_daemon", port=port)
+    for _ in range(RETRIES):
+        sock = sock or bind(host, port)
         if sock:
-            sock.listen(BACKLOG)
-            listener = Listener(sock, wanted_port, inherited=True)
-        else:
-            os.close(fd)  # kept open, a second listener would queue connections that nobody accepts
-            log.warning("inherited_descriptor_unused", fd=fd, name="".join(names[position : position + 1]))
-    return listener
+            return sock, ()
+        # In a thread: on a machine with many processes the look takes long enough to miss a ping of the watchdog.
+        holders = await asyncio.to_thread(find_holders, host, port)
+        if holders:
+            return None, holders
+        await sleep(RETRY_EVERY)
+    return None, ()
 
 
-def _listening_tcp(fd: int) -> socket.socket | None:
-    try:
-        sock = socket.socket(fileno=fd)
-    except OSError:  # not a socket
-        return None
-    internet = sock.family in {socket.AF_INET, socket.AF_INET6} and sock.type == socket.SOCK_STREAM
-    if internet and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        return sock
-    sock.detach()
-    return None
+def _bind_next(host: str, port: int, random: Random, bind: Bind) -> socket.socket:
+    for candidate in next_ports(port, random):
+        sock = bind(host, candidate)
+        if sock:
+            return sock
+    raise AddressUnavailable(f"no port is free on {host}")
+
+
+def next_ports(port: int, random: Random) -> Iterator[int]:
+    """Where to try after the wanted port; a wanted port of 0 means any, and begins with the random ones."""
+    if port:
+        yield from range(port + 1, min(port + SEQUENTIAL_TRIES, HIGHEST_PORT) + 1)
+    yield from random.sample(RANDOM_PORTS, RANDOM_TRIES)
+    yield 0
+
+
+async def find_squatters(listener: Listener) -> tuple[PortHolder, ...]:
+    """Who answers on our port at the other loopback address, where `localhost` may lead as well."""
+    return await squatters.find_squatters(listener.sock, listener.extra)
