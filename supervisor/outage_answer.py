@@ -1,0 +1,91 @@
+"""What a client is told while there is no daemon: pure, from the head of its request to the bytes of the answer."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+MOST_CHALLENGE = 128  # as the daemon has it
+CODE = "daemon_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class OutageReport:
+    """Why there is no daemon, and what is done about it."""
+
+    reason: str  # a sentence for a person
+    error_id: str  # the log has it as well
+    retry_at: float  # when the next daemon is started, on the loop's clock
+    restarts: int
+
+
+def answer(
+    head: bytes, report: OutageReport, *, now: float, port: int, prove: Callable[[str, int], str | None]
+) -> bytes:
+    """503, whatever is asked. A request that makes no sense gets it too: nobody is here who could mind it."""
+    method, path, challenge = _read(head)
+    retry_after = max(1, math.ceil(report.retry_at - now))
+    if path == "/health" and method in {"GET", "HEAD"}:
+        body, content_type = _health(report, retry_after, port), "application/json"
+        if challenge and (proof := prove(challenge, port)):
+            body["proof"] = proof
+    else:
+        body, content_type = _problem(report, retry_after), "application/problem+json"
+    payload = json.dumps(body).encode()
+    lines = (
+        "HTTP/1.1 503 Service Unavailable",
+        f"Content-Type: {content_type}; charset=utf-8",
+        f"Content-Length: {len(payload)}",
+        f"Retry-After: {retry_after}",
+        "X-Content-Type-Options: nosniff",
+        "Connection: close",
+    )
+    return "\r\n".join((*lines, "", "")).encode() + (b"" if method == "HEAD" else payload)
+
+
+def _read(head: bytes) -> tuple[str, str, str]:
+    """Method, path and challenge; empty where there is none."""
+    method, _, rest = head.decode("ascii", "replace").partition(" ")
+    target = rest.partition("\n")[0].partition(" ")[0].strip()
+    try:
+        url = urlsplit(target)
+        challenge = parse_qs(url.query).get("challenge", [""])[0]
+    except ValueError:  # such as an address in brackets that is none
+        return method, "", ""
+    return method, url.path, challenge if len(challenge) <= MOST_CHALLENGE else ""
+
+
+def _problem(report: OutageReport, retry_after: int) -> dict[str, Any]:
+    """The shape of every problem document of the daemon."""
+    return {
+        "type": "about:blank",
+        "title": CODE.replace("_", " "),
+        "status": 503,
+        "detail": report.reason,
+        "code": CODE,
+        "message": report.reason,
+        "error_id": report.error_id,
+        "retry_after": retry_after,
+    }
+
+
+def _health(report: OutageReport, retry_after: int, port: int) -> dict[str, Any]:
+    """The members of the daemon's own answer; what only it could tell is empty."""
+    return {
+        "status": "degraded",
+        "reason": report.reason,
+        "retry_after": retry_after,
+        "error_id": report.error_id,
+        "restarts": report.restarts,
+        "pid": os.getpid(),
+        "port": port,
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "services": {},
+        "system": {},
+    }
