@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import signal
 import sys
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
 from daemon import log, settings
-from daemon.app import serve
 from daemon.errors import StoreTooNew, WrongSettings
-from daemon.lifecycle import StoreLock
+from daemon.lifecycle import Heartbeat, RecordLock, SupervisorGone
+from daemon.settings import Settings
 
-EXIT_CONFIG: Final = 78
+EXIT_CRASHED: Final = 1
+EXIT_FAILED: Final = 3
 EXIT_RESTART: Final = 75
+EXIT_CONFIG: Final = 78
 LOCK_SECONDS: Final = 10.0
 
 
 def main() -> int:
+    """Read, load, wait for the store, serve. The exit code tells the supervisor what to do about it."""
+    _end_at_once_when_told()
     try:
         values = settings.read()
     except WrongSettings as error:
@@ -26,15 +33,46 @@ def main() -> int:
         return EXIT_CONFIG
     log.set_up(values.log_format)
     logger = structlog.get_logger("daemon")
-    lock = StoreLock(values.folders.state / "store.lock")
-    if not lock.take(LOCK_SECONDS):
-        logger.error("store_taken", folder=str(values.folders.state))
-        return EXIT_RESTART
+    ready: list[bool] = []
     try:
-        asyncio.run(serve(values))
+        return _live(values, lambda: ready.append(True))
+    except SupervisorGone:
+        return 0
     except StoreTooNew as error:
         logger.error("store_too_new", reason=error.message)  # noqa: TRY400, the reason says it all
         return EXIT_CONFIG
+    except Exception:
+        logger.exception("daemon_broke" if ready else "daemon_failed_to_start")
+        return EXIT_CRASHED if ready else EXIT_FAILED
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # it ends already, by the code that it has
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _end_at_once_when_told() -> None:
+    """Until the loop takes the signals over, nothing is open that would have to be closed."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is nothing to hand over yet
+
+
+def _live(values: Settings, on_ready: Callable[[], None]) -> int:
+    from daemon.app import serve  # here, where what it breaks on is told and makes exit code 3
+
+    if values.standby and values.heartbeat_fd is not None:
+        Heartbeat(values.heartbeat_fd).stand_by()
+    lock = RecordLock(values.folders.state / "store.lock")
+    if not lock.take(math.inf if values.standby else LOCK_SECONDS, values.lifeline_fd):
+        structlog.get_logger("daemon").error("store_taken", folder=str(values.folders.state))
+        return EXIT_RESTART
+
+    async def serve_and_give_up_the_lock() -> None:
+        try:
+            await serve(values, on_ready)
+        finally:
+            lock.release()
+
+    asyncio.run(serve_and_give_up_the_lock())
     return 0
 
 

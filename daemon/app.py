@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import structlog
 from aiohttp import web
 
 from daemon.accounts.local import local_access
+from daemon.api.farewell import CUT_SECONDS, drain_http, in_flight, say_close
 from daemon.api.guard import answer_cors, guard
-from daemon.api.live import say_goodbye_to_all
 from daemon.api.parts import PARTS, ApiLimits, Parts
 from daemon.api.problems import problems
 from daemon.api.routes import ROUTES
 from daemon.api.server_log import server_logger
+from daemon.drain import Drain
 from daemon.executor.intake import Intake
 from daemon.executor.local import LocalExecutor
 from daemon.executor.slot import WorkerOptions
@@ -37,8 +37,6 @@ from daemon.store.sweep import Sweep, SweepLimits
 
 SWEEP_SECONDS: Final = 60.0
 READ_BUFFER: Final = 1 << 20  # bytes; with aiohttp's 64 KiB an upload is paused and resumed for every few packets
-SETTLE_SECONDS: Final = 0.2  # accepted connections reach their handlers
-LINGER_SECONDS: Final = 0.5  # and get their answers, which say `Connection: close`
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 log = structlog.get_logger(__name__)
 
@@ -63,7 +61,7 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         limits = Limits(settings.max_output_pixels, settings.cache_bytes)
         submission = Submission(files, ledger, queue, intake, executor, limits, time.time)
         runner = JobRunner(queue, ledger, hub, executor, files, time.time, settings.cache_ttl)
-        stack.push_async_callback(runner.drain, settings.drain_seconds)
+        stack.push_async_callback(runner.drain, settings.drain_seconds)  # where `serve` ends by an error
         access = local_access(settings.folders.token, settings.folders.secret)
         for job in await ledger.recover():
             queue.put(job)
@@ -123,17 +121,13 @@ def build_app(parts: Parts) -> web.Application:
     app[PARTS] = parts
     app.add_routes(ROUTES)
     app.on_response_prepare.append(answer_cors)
+    app.on_response_prepare.append(say_close)
     return app
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, on_ready: Callable[[], None] = lambda: None) -> None:
     """Serve until a signal or the supervisor's end, then drain: nothing that was accepted goes unanswered."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if settings.lifeline_fd is not None:
-        watch_lifeline(settings.lifeline_fd, stop.set)
+    drain = _listen_to_signals(settings)
     sockets = listening_sockets(settings.listen_fds, settings.host, settings.port)
     beat = Heartbeat(settings.heartbeat_fd) if settings.heartbeat_fd is not None else None
     try:
@@ -142,36 +136,49 @@ async def serve(settings: Settings) -> None:
                 build_app(parts),
                 access_log=None,
                 logger=server_logger(),
-                shutdown_timeout=settings.drain_seconds,
+                shutdown_timeout=CUT_SECONDS,
                 read_bufsize=READ_BUFFER,
             )
             await runner.setup()
-            sites = [web.SockSite(runner, listener, backlog=BACKLOG) for listener in sockets]
-            for site in sites:
-                await site.start()
+            for listener in sockets:
+                await web.SockSite(runner, listener, backlog=BACKLOG).start()
             log.info("serving", address=sockets[0].getsockname()[:2])
+            on_ready()
             if beat is not None:
                 beat.start()
-            try:
-                await stop.wait()
-            finally:
-                await _drain(parts, runner, sites, sockets)
+            await drain.asked()
+            await _drain_jobs(runner, parts, drain, settings.drain_seconds)
+            await drain_http(runner, sockets, parts, drain)
     finally:
         if beat is not None:
             beat.stop()
     log.info("stopped")
 
 
-async def _drain(parts: Parts, runner: web.AppRunner, sites: list[web.SockSite], sockets: list[socket.socket]) -> None:
-    """Stop accepting before anything is closed: aiohttp would drop what it had accepted and not yet read."""
-    log.info("draining")
-    parts.submission.draining = True
+def _listen_to_signals(settings: Settings) -> Drain:
+    drain = Drain()
     loop = asyncio.get_running_loop()
-    for listener in sockets:
-        loop.remove_reader(listener.fileno())
-    await asyncio.sleep(SETTLE_SECONDS)
-    for site in sites:
-        await site.stop()
-    await say_goodbye_to_all(parts)
-    await asyncio.sleep(LINGER_SECONDS)
-    await runner.cleanup()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, drain.stop)
+    loop.add_signal_handler(signal.SIGHUP, drain.hand_over)
+    if settings.lifeline_fd is not None:
+        watch_lifeline(settings.lifeline_fd, drain.lose_supervisor)
+    return drain
+
+
+async def _drain_jobs(runner: web.AppRunner, parts: Parts, drain: Drain, seconds: float) -> None:
+    """Let running jobs and the requests in flight finish while everybody is served still; what runs after that is
+    queued again. New work is refused where nobody comes after us.
+    """
+    log.info("draining", hand_over=not drain.stopping)
+    refusing = asyncio.create_task(_refuse(parts, drain))
+    parts.runner.rest()
+    requests = in_flight(runner, parts)
+    await drain.until(lambda: not parts.runner.running and not requests(), seconds)
+    await parts.runner.drain(0)
+    await _end([refusing] if not drain.stopping else [])
+
+
+async def _refuse(parts: Parts, drain: Drain) -> None:
+    await drain.refusing()
+    parts.submission.draining = True

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -17,19 +18,29 @@ BACKLOG: Final = 4096
 LOCK_RETRY_SECONDS: Final = 0.02
 
 
-class StoreLock:
-    """`store.lock`: only its holder opens the store. A record lock, so the kernel drops it at any death.
+class SupervisorGone(Exception):
+    """The supervisor ended before this daemon had begun."""
 
-    The file is opened once and never closed: closing any descriptor of it would drop the lock.
+
+class RecordLock:
+    """A file whose lock one process at a time holds; the kernel drops it at any death. Only the holder of `store.lock`
+    opens the store.
+
+    The file is opened once and closed only to give the lock up: closing any descriptor of it drops the lock.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def take(self, seconds: float) -> bool:
-        """Wait for the lock: the daemon before us may still be dying. False where it stays taken."""
+    def take(self, seconds: float, lifeline: int | None = None) -> bool:
+        """Wait for the lock: the daemon before us may still be dying. False where it stays taken.
+
+        Raises:
+            SupervisorGone: the lifeline ended meanwhile.
+        """
         deadline = time.monotonic() + seconds
+        watched = [] if lifeline is None else [lifeline]
         while True:
             try:
                 fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -37,9 +48,14 @@ class StoreLock:
                 if time.monotonic() > deadline:
                     return False
                 # a blocking F_SETLKW has no deadline
-                time.sleep(LOCK_RETRY_SECONDS)
+                if select.select(watched, [], [], LOCK_RETRY_SECONDS)[0]:
+                    raise SupervisorGone from None
             else:
                 return True
+
+    def release(self) -> None:
+        """Let the next one have it now: the interpreter takes its time to end."""
+        os.close(self._fd)
 
 
 def listening_sockets(fds: tuple[int, ...], host: str, port: int) -> list[socket.socket]:
@@ -66,6 +82,10 @@ class Heartbeat:
         os.set_blocking(fd, False)
         os.set_inheritable(fd, False)
 
+    def stand_by(self) -> None:
+        """Everything is loaded. No beats follow: no loop turns yet."""
+        self._write(b"standby\n")
+
     def start(self) -> None:
         self._say(b"ready\n")
 
@@ -74,9 +94,12 @@ class Heartbeat:
             self._timer.cancel()
 
     def _say(self, line: bytes) -> None:
+        self._write(line)
+        self._timer = asyncio.get_running_loop().call_later(BEAT_SECONDS, self._say, b"beat\n")
+
+    def _write(self, line: bytes) -> None:
         with contextlib.suppress(BlockingIOError, BrokenPipeError):  # its reader's trouble is not ours
             os.write(self._fd, line)
-        self._timer = asyncio.get_running_loop().call_later(BEAT_SECONDS, self._say, b"beat\n")
 
 
 def watch_lifeline(fd: int, on_end: Callable[[], None]) -> None:

@@ -45,6 +45,9 @@ class Settings:
     listen_fds: tuple[int, ...]  # sockets that the supervisor handed down; without any, the daemon binds its own
     lifeline_fd: int | None
     heartbeat_fd: int | None
+    instance: str  # which supervisor's daemon this is
+    standby: bool  # load everything, open nothing, and wait for the store's lock
+    safe_mode: bool  # the supervisor does not trust the GPU: devices is the CPU, whatever is set
     devices: tuple[str, ...]  # one worker each: auto, gpu, cpu, or a part of an adapter's name
     origins: tuple[str, ...]
     hosts: tuple[str, ...]  # names, beside our own, by which a `Host` header may call us
@@ -91,6 +94,10 @@ def read(env: Mapping[str, str] | None = None) -> Settings:
             raise WrongSettings(f"{PREFIX}{name} is {text!r}; it must be {what}") from None
 
     number = "a whole number, 1 or more"
+    safe_mode = get("SAFE_MODE", False, _flag, "1 or 0")
+    devices: tuple[str, ...] = get(
+        "DEVICE", ("auto",), _words, "auto, gpu, cpu or parts of adapters' names, divided by commas"
+    )
     return Settings(
         folders=folders(env),
         host=get("HOST", "127.0.0.1", str, "an address"),
@@ -98,7 +105,10 @@ def read(env: Mapping[str, str] | None = None) -> Settings:
         listen_fds=get("LISTEN_FDS", (), _fds, "descriptors, divided by commas"),
         lifeline_fd=get("LIFELINE_FD", None, int, "a descriptor"),
         heartbeat_fd=get("HEARTBEAT_FD", None, int, "a descriptor"),
-        devices=get("DEVICE", ("auto",), _words, "auto, gpu, cpu or parts of adapters' names, divided by commas"),
+        instance=get("INSTANCE", "", str, "a word"),
+        standby=get("STANDBY", False, _flag, "1 or 0"),
+        safe_mode=safe_mode,
+        devices=("cpu",) if safe_mode else devices,
         origins=get("ORIGINS", DEFAULT_ORIGINS, _origins, "origins such as http://localhost:3002, divided by commas"),
         hosts=get("HOSTS", (), _words, "names of this machine, divided by commas"),
         log_format=get("LOG_FORMAT", "auto", _log_format, "auto, json or pretty"),
@@ -136,6 +146,12 @@ def _port(text: str) -> int:
     if not 0 <= value <= 65_535:  # noqa: PLR2004, the range of ports
         raise ValueError(text)
     return value
+
+
+def _flag(text: str) -> bool:
+    if text not in {"0", "1"}:
+        raise ValueError(text)
+    return text == "1"
 
 
 def _fds(text: str) -> tuple[int, ...]:

@@ -19,14 +19,15 @@ MAY_IMPORT = {
     "daemon.__main__": {"daemon.app", "daemon.settings", "daemon.log", "daemon.lifecycle"},
     "daemon.app": {
         *("daemon.api", "daemon.jobs", "daemon.executor", "daemon.store", "daemon.accounts"),
-        *("daemon.settings", "daemon.lifecycle"),
+        *("daemon.settings", "daemon.lifecycle", "daemon.drain"),
     },
     "daemon.cli": {
         *("daemon.__main__", "daemon.settings", "daemon.log", "daemon.client"),
         *("daemon.api.wire", "daemon.executor", "daemon.accounts"),
     },
     "daemon.client": {"daemon.settings"},
-    "daemon.api": {"daemon.jobs", "daemon.executor", "daemon.store", "daemon.accounts"},
+    "daemon.api": {"daemon.jobs", "daemon.executor", "daemon.store", "daemon.accounts", "daemon.drain"},
+    "daemon.drain": set(),
     "daemon.jobs": {"daemon.executor", "daemon.store", "daemon.accounts"},
     "daemon.executor": set(),
     "daemon.store": set(),

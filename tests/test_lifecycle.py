@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 
 from daemon import lifecycle
-from daemon.lifecycle import Heartbeat, StoreLock, listening_sockets, watch_lifeline
+from daemon.lifecycle import Heartbeat, RecordLock, listening_sockets, watch_lifeline
 
 HOLDER = """
 import sys
 from pathlib import Path
-from daemon.lifecycle import StoreLock
-lock = StoreLock(Path(sys.argv[1]))
+from daemon.lifecycle import RecordLock
+lock = RecordLock(Path(sys.argv[1]))
 print(lock.take(float(sys.argv[2])), flush=True)
 sys.stdin.read()
 """
@@ -49,7 +49,7 @@ def test_the_store_has_one_holder_until_its_death_however_it_dies(tmp_path: Path
     path = tmp_path / "state" / "store.lock"
     first = holder(path)
     assert got_it(first)
-    lock = StoreLock(path)
+    lock = RecordLock(path)
     asked = time.monotonic()
     assert not lock.take(0.1)
     assert time.monotonic() - asked >= 0.1
@@ -71,7 +71,7 @@ def test_who_waits_gets_the_lock_as_soon_as_it_is_free(tmp_path: Path) -> None:
 
 
 def test_the_lock_is_private_and_never_handed_to_children(tmp_path: Path) -> None:
-    lock = StoreLock(tmp_path / "state" / "store.lock")
+    lock = RecordLock(tmp_path / "state" / "store.lock")
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "state" / "store.lock").stat().st_mode) == 0o600
     assert not os.get_inheritable(lock._fd)

@@ -63,7 +63,7 @@ async def cancel_job(request: web.Request) -> web.Response:
     job = await parts.ledger.get(request.match_info["id"], request[OWNER])
     if not job.is_over:
         await parts.runner.cancel(job)
-        job = await until_over(parts, job, CANCEL_SECONDS)
+        job = await until_over(request, job, CANCEL_SECONDS)
     return web.json_response(text=_out(parts, job).model_dump_json(), status=200 if job.is_over else 202)
 
 

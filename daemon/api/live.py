@@ -36,6 +36,9 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     await socket.prepare(request)
     parts.sockets[socket] = request
     try:
+        if parts.closing.is_set():  # it came over a connection from before
+            await say_goodbye(socket, request, WSCloseCode.SERVICE_RESTART, b"restarting")
+            return socket
         owner = await _let_in(request, socket, parts)
         if owner is not None:
             # who leaves in the middle of an answer has left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -44,6 +45,8 @@ class Parts:
     started_at: float
     # open ones and how each was asked for, to be closed when the daemon stops
     sockets: dict[web.WebSocketResponse, web.Request] = field(default_factory=dict)
+    waits: dict[asyncio.Timeout, web.Request] = field(default_factory=dict)  # answers held back until a job is over
+    closing: asyncio.Event = field(default_factory=asyncio.Event)  # HTTP is being drained: nothing is held any more
 
     def ticket(self, job: Job) -> str:
         return self.access.ticket(job.id, job.owner, self.clock())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+from collections.abc import AsyncIterator
 from typing import Final
 
 from aiohttp import web
@@ -34,7 +36,7 @@ async def submit(request: web.Request) -> web.Response:
         raise
     job = await parts.submission.submit(upload, spec, request[OWNER], key)
     if (seconds := _wait(request)) and not job.is_over:
-        job = await until_over(parts, job, seconds)
+        job = await until_over(request, job, seconds)
     body = job_out(job, parts.hub.progress_of(job.id), parts.ticket(job))
     headers = {"Location": f"/api/jobs/{job.id}"}
     return web.json_response(text=body.model_dump_json(), status=200 if job.is_over else 202, headers=headers)
@@ -46,14 +48,26 @@ def _wait(request: web.Request) -> int:
     return min(int(found[1]), MOST_WAIT_SECONDS) if found else 0
 
 
-async def until_over(parts: Parts, job: Job, seconds: float) -> Job:
-    """The job as it is when it ends, or after `seconds`."""
+async def until_over(request: web.Request, job: Job, seconds: float) -> Job:
+    """The job as it is when it ends, or after `seconds`, or when the daemon takes leave: the next one has it then."""
+    parts = request.app[PARTS]
     with parts.hub.subscription(job.owner) as subscriber:
         subscriber.listen_to(frozenset({job.id}))
         try:
-            async with asyncio.timeout(seconds):
+            async with _wait_for(request, parts, seconds):
                 while not (job := await parts.ledger.get(job.id, job.owner)).is_over:
                     await subscriber.next()
         except TimeoutError:
             return await parts.ledger.get(job.id, job.owner)
     return job
+
+
+@contextlib.asynccontextmanager
+async def _wait_for(request: web.Request, parts: Parts, seconds: float) -> AsyncIterator[None]:
+    """As `asyncio.timeout`, which the daemon may cut short."""
+    async with asyncio.timeout(0.0 if parts.closing.is_set() else seconds) as limit:
+        parts.waits[limit] = request
+        try:
+            yield
+        finally:
+            del parts.waits[limit]

@@ -51,13 +51,15 @@ class JobRunner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight: dict[str, asyncio.Event] = {}  # by picture and recipe: the same work is done once
         self._cancelling: set[str] = set()
+        self._feeding: asyncio.Task[None] | None = None
 
     @property
     def running(self) -> int:
         return len(self._tasks)
 
     async def run(self) -> None:
-        """Hand job after job to worker after worker, until cancelled."""
+        """Hand job after job to worker after worker, until cancelled, or told to `rest`."""
+        self._feeding = asyncio.current_task()
         while True:
             lease = await self._executor.lease()
             try:
@@ -75,6 +77,11 @@ class JobRunner:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def rest(self) -> None:
+        """Start no more jobs. Those that wait do so in the store, for the next daemon."""
+        if self._feeding is not None:
+            self._feeding.cancel()
 
     async def drain(self, grace: float) -> None:
         """Let running jobs finish for `grace` seconds; what is not done by then is queued again, as it was."""
@@ -123,8 +130,12 @@ class JobRunner:
             await self._ledger.requeue(job.id, job.attempts)
 
     async def _put_back(self, job: Job) -> None:
-        await asyncio.sleep(DISK_RETRY_SECONDS)
-        await self._settle(lambda: self._ledger.requeue(job.id, job.attempts))  # it may have been started already
+        try:
+            await asyncio.sleep(DISK_RETRY_SECONDS)
+            await self._settle(lambda: self._ledger.requeue(job.id, job.attempts))  # it may have been started already
+        except asyncio.CancelledError:  # a drain does not wait that long, and has one try
+            await asyncio.shield(self._set_aside(job))
+            raise
         self._queue.put(job, first=True)
 
     async def _follow(self, ahead: asyncio.Event, job: Job) -> None:
