@@ -123,6 +123,16 @@ class ServiceUnreachable(ProEngineError):
     code = "service_unreachable"
 
 
+class ServiceRefused(ProEngineError):
+    """`pro-engine service` does not do what was asked; the sentence says what to do instead."""
+
+    code = "service_refused"
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 def _tree(root: type[ProEngineError]) -> dict[str, type[ProEngineError]]:
     return {cls.code: cls for cls in root.__subclasses__()}
 

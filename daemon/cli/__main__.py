@@ -53,6 +53,12 @@ def _doctor(options: argparse.Namespace) -> int:
     return doctor(options)
 
 
+def _service(options: argparse.Namespace) -> int:
+    from daemon.cli.service import service
+
+    return service(options)
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pro-engine", description="Small pictures in, large ones out.")
     parser.add_argument("--version", action="version", version=f"pro-engine {version('pro-engine')}")
@@ -63,12 +69,14 @@ def build_parser() -> argparse.ArgumentParser:
         command.set_defaults(does=does)
         return command
 
-    add("run", _run, "Run the service, supervised, in the foreground.")
+    supervised = add("run", _run, "Run the service, supervised, in the foreground.")
+    supervised.add_argument("--evict", type=int, metavar="PID", help="first end this process, which has our port")
     add("serve", _serve, "Run the bare daemon, without a supervisor.")
     _add_upscale(add("upscale", _upscale, "Enlarge pictures: files, folders, globs."))
     shown = add("status", _status, "Show whether the service runs, where, and on which device.")
     shown.add_argument("--json", action="store_true", help="the answer of /health as it is")
     add("token", _token, "Print this machine's access token.")
+    _add_service(add("service", _service, "Run it with the machine, or with your login: install, uninstall, status."))
     add("doctor", _doctor, "Say what is installed, which devices there are, why not the others, where files are.")
     return parser
 
@@ -87,6 +95,23 @@ def _add_upscale(command: argparse.ArgumentParser) -> None:
     command.add_argument("--keep-metadata", choices=["all", "safe", "none"], default="all", help="safe drops the place")
     command.add_argument("--json", action="store_true", help="one JSON line a picture on standard output")
     command.add_argument("--force", action="store_true", help="replace results that are there already")
+
+
+def _add_service(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(required=True, metavar="ACTION", dest="action")
+    for name, says in (
+        ("install", "Run it with the machine (--system) or with your login (--user), from now on."),
+        ("uninstall", "Stop it and take away what install wrote; jobs and pictures stay."),
+        ("status", "Show what systemd or launchd says of it."),
+    ):
+        action = actions.add_parser(name, help=says, description=says)
+        whose = action.add_mutually_exclusive_group()
+        whose.add_argument("--user", action="store_true", help="a service of your own (default, unless you are root)")
+        whose.add_argument("--system", action="store_true", help="a service of the machine (default for root)")
+        if name != "status":
+            action.add_argument("--force", action="store_true", help="also where somebody edited what install wrote")
+        if name == "install":
+            action.add_argument("--no-start", action="store_true", help="do not start it now")
 
 
 def main() -> int:
