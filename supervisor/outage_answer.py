@@ -40,7 +40,7 @@ def answer(
     payload = json.dumps(body).encode()
     lines = (
         "HTTP/1.1 503 Service Unavailable",
-        f"Content-Type: {content_type}; charset=utf-8",
+        f"Content-Type: {content_type}",
         f"Content-Length: {len(payload)}",
         f"Retry-After: {retry_after}",
         "X-Content-Type-Options: nosniff",
