@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from supervisor.address import conflicts
 from supervisor.errors import EvictRefused
-from supervisor.port_holder import conflicts
 from supervisor.process_handle import ProcessHandle
 
 if TYPE_CHECKING:

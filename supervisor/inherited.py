@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import os
 import socket
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import structlog
+
+from supervisor.address import is_same_address
 
 BACKLOG = 4096  # connections that wait while no daemon accepts; the kernel caps it at somaxconn
 LISTEN_FDS_START = 3
@@ -35,16 +36,6 @@ def choose(inherited: Sequence[socket.socket], host: str, wanted_port: int) -> C
     on_host = [sock for sock in inherited if is_same_address(str(sock.getsockname()[0]), host)]
     wanted = next((sock for sock in on_host if wanted_port in {0, sock.getsockname()[1]}), None)
     return Choice(wanted, None if wanted else next(iter(on_host), None))
-
-
-def is_same_address(one: str, other: str) -> bool:
-    return plain_address(one) == plain_address(other)
-
-
-def plain_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Without the scope, and IPv4 that is written as IPv6 as what it is."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    return (isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped) or address
 
 
 def take_inherited(environ: MutableMapping[str, str]) -> tuple[socket.socket, ...]:

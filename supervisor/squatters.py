@@ -11,7 +11,7 @@ import contextlib
 import os
 import socket
 
-from supervisor.inherited import is_same_address, plain_address
+from supervisor.address import is_same_address, plain_address
 from supervisor.port_holder import FindHolders, PortHolder, find_port_holders
 
 CONNECT_SECONDS = 0.5

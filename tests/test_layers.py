@@ -49,7 +49,7 @@ HOMES = {
     "numba": ("daemon.engine.cpu",),
     "numpy": ("daemon.engine",),
     "aiosqlite": ("daemon.store.database",),
-    "psutil": ("supervisor", "daemon.api.health", "daemon.engine.memory"),
+    "psutil": ("supervisor", "daemon.api.health", "daemon.cli.port", "daemon.engine.memory"),
     "rich": ("daemon.cli",),
     "pydantic": ("daemon.api.wire", "daemon.executor.messages"),
 }

@@ -17,8 +17,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from daemon import log, settings
+from daemon.cli import port
 from daemon.cli.advice import ADVICE
-from daemon.client import connect
+from daemon.client import Address, connect
 from daemon.errors import ServiceUnreachable
 from daemon.executor.executor import ExecutorStatus
 from daemon.executor.local import LocalExecutor
@@ -36,7 +37,10 @@ def doctor(_options: argparse.Namespace) -> int:
     console.print(f"pro-engine {version('pro-engine')}, Python {platform.python_version()}, {platform.platform()}")
     console.print(_libraries())
     console.print(_folders(values.folders))
-    console.print(asyncio.run(_service(values.folders)))
+    service, address = asyncio.run(_service(values.folders))
+    console.print(service)
+    if values.port and (address is None or address.port != values.port):
+        console.print(f"port       {escape(asyncio.run(port.explain(values.host, values.port)))}")
     devices = asyncio.run(_devices(values))
     console.print(_device_table(devices))
     if not any(device.kind in {"discrete", "integrated", "virtual"} for device in devices.devices):
@@ -64,13 +68,14 @@ def _folders(folders: settings.Folders) -> str:
     return "\n".join(lines)
 
 
-async def _service(folders: settings.Folders) -> str:
+async def _service(folders: settings.Folders) -> tuple[str, Address | None]:
+    """How the service is, and where; no address where none of ours answers."""
     try:
         async with connect(folders) as client:
             health = await client.health()
-            return f"service    {health['status']} at {client.address.url}"
+            return f"service    {health['status']} at {client.address.url}", client.address
     except ServiceUnreachable as error:
-        return f"service    {escape(error.message)}"
+        return f"service    {escape(error.message)}", None
 
 
 async def _devices(values: settings.Settings) -> ExecutorStatus:

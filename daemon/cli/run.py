@@ -9,7 +9,7 @@ import sys
 from daemon import settings
 
 
-def run(_options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Check the settings, name the folders, and hand over: the supervisor reads nothing but its environment."""
     values = settings.read()
     env = {
@@ -17,6 +17,9 @@ def run(_options: argparse.Namespace) -> int:
         "PRO_ENGINE_STATE_DIR": str(values.folders.state),
         "PRO_ENGINE_CACHE_DIR": str(values.folders.cache),
     }
-    sys.stdout.flush()
     # -P: a folder `supervisor` where somebody happens to stand is not ours
-    os.execve(sys.executable, [sys.executable, "-P", "-m", "supervisor"], env)  # noqa: S606, no shell is the point
+    command = [sys.executable, "-P", "-m", "supervisor"]
+    if options.evict is not None:
+        command += ["--evict", str(options.evict)]
+    sys.stdout.flush()
+    os.execve(sys.executable, command, env)  # noqa: S606, no shell is the point
