@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import os
 import re
 import socket
 from collections.abc import Callable
@@ -81,7 +82,8 @@ class HealthProbe:
             if error.errno in OUR_OWN_TROUBLE:
                 log.warning("health_not_asked", error=str(error))
                 return None
-            failure = f"no answer to GET /health: {error.strerror or error}"
+            # asyncio puts a text of its own, with the address, into the place of the usual one
+            failure = f"no answer to GET /health: {os.strerror(error.errno) if error.errno else error}"
         if STATUS_LINE.match(received):
             return None
         return "an answer to GET /health that is not HTTP" if received else failure
