@@ -25,6 +25,7 @@ LOCK_SECONDS: Final = 10.0
 
 def main() -> int:
     """Read, load, wait for the store, serve. The exit code tells the supervisor what to do about it."""
+    log.hold_descriptors()
     _end_at_once_when_told()
     try:
         values = settings.read()
@@ -32,6 +33,7 @@ def main() -> int:
         sys.stderr.write(f"pro-engine: {error.message}\n")
         return EXIT_CONFIG
     log.set_up(values.log_format)
+    log.take_over()
     logger = structlog.get_logger("daemon")
     ready: list[bool] = []
     try:
