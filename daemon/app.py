@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from daemon.accounts.local import local_access
+from daemon.accounts.local import local_access, share
 from daemon.api.farewell import CUT_SECONDS, drain_http, in_flight, say_close
 from daemon.api.guard import answer_cors, guard
 from daemon.api.parts import PARTS, ApiLimits, Parts
@@ -63,6 +63,8 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         runner = JobRunner(queue, ledger, hub, executor, files, time.time, settings.cache_ttl)
         stack.push_async_callback(runner.drain, settings.drain_seconds)  # where `serve` ends by an error
         access = local_access(settings.folders.token, settings.folders.secret)
+        if settings.shared_dir is not None:
+            share(access, settings.shared_dir)
         for job in await ledger.recover():
             queue.put(job)
         await executor.start()

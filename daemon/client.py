@@ -9,9 +9,8 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
@@ -19,6 +18,7 @@ from typing import Any, BinaryIO, Final, Self
 import aiohttp
 
 from daemon.errors import ProEngineError, ServiceUnreachable, from_code
+from daemon.published import Address, published_services, read_word
 from daemon.settings import Folders
 
 FIND_SECONDS: Final = 2.0
@@ -28,27 +28,6 @@ RECONNECT_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 MOST_RECONNECTS: Final = 30  # in a row without an event, about a minute
 OVER: Final = frozenset({"done", "failed", "cancelled"})
 Seen = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a service of ours listens."""
-
-    host: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
-
-
-def published_address(folders: Folders) -> Address | None:
-    """What the runtime file says, which a killed supervisor may have left behind."""
-    try:
-        found = json.loads(folders.runtime_file.read_text())
-        return Address(str(found["host"]), int(found["port"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 class Client:
@@ -186,35 +165,33 @@ async def _raise_problem(response: aiohttp.ClientResponse) -> None:
 
 
 @asynccontextmanager
-async def connect(folders: Folders) -> AsyncIterator[Client]:
-    """A client of the service that is running.
+async def connect(folders: Folders, env: Mapping[str, str] = os.environ) -> AsyncIterator[Client]:
+    """A client of the service that is running: the user's own, whose folders these are, or else the machine's.
 
     Raises:
         ServiceUnreachable: none is published, none answers, or what answers there is not ours.
     """
-    address = published_address(folders)
-    if address is None:
-        raise ServiceUnreachable("no service is running; `pro-engine run` starts one")
-    async with Client(address, _read(folders.token)) as client:
-        await prove(client, _read(folders.secret))
-        yield client
+    first: ServiceUnreachable | None = None
+    for address, found in published_services(folders, env):
+        try:
+            await prove(address, read_word(found.secret))
+            token = read_word(found.token)
+        except ServiceUnreachable as error:
+            first = first or error
+            continue
+        async with Client(address, token) as client:
+            yield client
+        return
+    raise first or ServiceUnreachable("no service is running; `pro-engine run` starts one")
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError as error:
-        raise ServiceUnreachable(f"{path} cannot be read: is the service another user's?") from error
-
-
-async def prove(client: Client, secret: str) -> None:
+async def prove(address: Address, secret: str) -> None:
     """Let the service prove that it has our secret, before any token is sent: another program may have its port.
 
     Raises:
         ServiceUnreachable: it did not answer in time, or could not.
     """
     challenge = secrets.token_hex(16)
-    address = client.address
     try:
         async with asyncio.timeout(FIND_SECONDS), aiohttp.ClientSession(address.url) as session:
             async with session.get("/health", params={"challenge": challenge}) as response:

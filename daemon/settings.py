@@ -40,6 +40,7 @@ class Folders:
 @dataclass(frozen=True)
 class Settings:
     folders: Folders
+    shared_dir: Path | None  # a system service's, where its group finds address, token and secret
     host: str
     port: int
     listen_fds: tuple[int, ...]  # sockets that the supervisor handed down; without any, the daemon binds its own
@@ -100,6 +101,7 @@ def read(env: Mapping[str, str] | None = None) -> Settings:
     )
     return Settings(
         folders=folders(env),
+        shared_dir=get("SHARED_DIR", None, _absolute, "the absolute path of a folder"),
         host=get("HOST", "127.0.0.1", str, "an address"),
         port=get("PORT", 3007, _port, "a port, 0 to 65535"),
         listen_fds=get("LISTEN_FDS", (), _fds, "descriptors, divided by commas"),
@@ -125,6 +127,13 @@ def read(env: Mapping[str, str] | None = None) -> Settings:
 
 def _machine_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _absolute(text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute():
+        raise ValueError(text)
+    return path
 
 
 def _positive(text: str) -> int:

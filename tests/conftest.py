@@ -23,6 +23,12 @@ def missing(why: str, install: str) -> NoReturn:
     pytest.skip(f"{why}: {install}")
 
 
+@pytest.fixture(autouse=True)
+def no_system_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine may well have one, which is none of the tests'."""
+    monkeypatch.setattr("daemon.published.SYSTEM_FOLDER", str(tmp_path / "no-system-service"))
+
+
 @pytest.fixture
 def shared_images() -> Path:
     if not SHARED_IMAGES.is_dir():

@@ -17,8 +17,9 @@ from aiohttp.test_utils import TestServer
 
 from daemon import client as clients
 from daemon.api import live
-from daemon.client import Address, Client, connect, published_address
+from daemon.client import Client, connect
 from daemon.errors import BrokenImage, ResultNotReady, ServiceUnreachable
+from daemon.published import Address, published_address
 from daemon.settings import Folders
 from tests.api.conftest import JSON, Service, png, running
 

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from daemon.errors import InvalidToken
 
 OWNER: Final = "local"  # whose jobs they are
 TICKET_SECONDS: Final = 600
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,18 +71,34 @@ def local_access(token_file: Path, secret_file: Path) -> LocalAccess:
     return LocalAccess(_read_or_make(token_file), _read_or_make(secret_file).encode())
 
 
+def share(access: LocalAccess, folder: Path) -> None:
+    """Copies for the group of the folder, whose members may thereby act as the owner: a system service's own folder is
+    closed to everybody. Without them the service still serves whoever knows the token.
+    """
+    try:
+        _write(folder / "token", access.token, 0o640)
+        _write(folder / "secret", access.secret.decode(), 0o640)
+    except OSError as error:
+        log.error("token_not_shared", folder=str(folder), error=str(error))  # noqa: TRY400, the sentence says it all
+
+
 def _read_or_make(path: Path) -> str:
     """A random word in a file of mode 0600. Written whole under another name first: a kill leaves no empty file."""
     if path.exists() and (word := path.read_text().strip()):
         return word
     word = secrets.token_urlsafe(32)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write(path, word, 0o600)
+    return word
+
+
+def _write(path: Path, word: str, mode: int) -> None:
     temp = path.with_suffix(".new")
     temp.unlink(missing_ok=True)
     fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(fd, "w") as file:
         file.write(word + "\n")
         file.flush()
-        os.fsync(file.fileno())
+        os.fchmod(fd, mode)  # not at the opening: the umask would take the group's part away
+        os.fsync(fd)
     temp.replace(path)
-    return word

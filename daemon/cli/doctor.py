@@ -19,11 +19,12 @@ from rich.table import Table
 from daemon import log, settings
 from daemon.cli import port
 from daemon.cli.advice import ADVICE
-from daemon.client import Address, connect
+from daemon.client import connect
 from daemon.errors import ServiceUnreachable
 from daemon.executor.executor import ExecutorStatus
 from daemon.executor.local import LocalExecutor
 from daemon.executor.slot import WorkerOptions
+from daemon.published import Address
 
 LIBRARIES: Final = ("aiohttp", "aiosqlite", "numba", "numpy", "pillow", "psutil", "pydantic", "structlog", "wgpu")
 OPEN_SECONDS: Final = 150.0

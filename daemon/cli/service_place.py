@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import daemon
 from daemon.settings import Folders, folders
 
 GPU_GROUPS: Final = ("render", "video")
@@ -67,7 +66,7 @@ def look_around(env: Mapping[str, str]) -> Place:
         sudo_user=env.get("SUDO_USER") if account.pw_uid == 0 and env.get("SUDO_USER") != "root" else None,
         booted=Path("/run/systemd/system").is_dir(),
         command=_own_command(),
-        installation=(Path(sys.executable), Path(sys.prefix), Path(sys.base_prefix), Path(daemon.__path__[0])),
+        installation=(Path(sys.executable), Path(sys.prefix), Path(sys.base_prefix), Path(__file__)),
         groups=tuple(name for name in GPU_GROUPS if _is_group(name)),
         nvidia_modprobe=shutil.which("nvidia-modprobe"),
         folders=folders(env),

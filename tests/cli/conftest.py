@@ -44,6 +44,7 @@ def command(home: Path, tmp_path: Path, kernel_cache: Path) -> Command:
         "PRO_ENGINE_STATE_DIR": str(home / "state"),
         "PRO_ENGINE_CACHE_DIR": str(home / "cache"),
         "PRO_ENGINE_DEVICE": "cpu",
+        "PRO_ENGINE_SHARED_DIR": str(home / "no-system-service"),
         "COLUMNS": "200",
     }
 
