@@ -57,6 +57,7 @@ class Place:
     listener: socket.socket
     env: dict[str, str] = field(default_factory=dict)
     lives: list[Life] = field(default_factory=list)
+    connections: list[Connection] = field(default_factory=list)
 
     @property
     def port(self) -> int:
@@ -116,7 +117,13 @@ class Place:
         following.ready_at = await following.says("ready")
         return following
 
+    async def connect(self) -> Connection:
+        self.connections.append(await Connection.to(self.port))
+        return self.connections[-1]
+
     async def close(self) -> None:
+        for connection in self.connections:
+            await connection.close()
         for life in self.lives:
             if life.process.returncode is None:
                 life.process.kill()
@@ -173,8 +180,10 @@ class Connection:
         self.open = headers.get("connection") != "close"
         return int(head[0].split()[1]), headers, body
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self.writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self.writer.wait_closed()
 
 
 @dataclass
@@ -215,7 +224,7 @@ class Crowd:
             try:
                 if connection is None or not keeps or not connection.open:
                     if connection is not None:
-                        connection.close()
+                        await connection.close()
                     connection = await Connection.to(self._port)
                 status, _, _ = await connection.ask("GET /health")
                 self.tally.note(status, time.monotonic() - asked)
@@ -224,4 +233,4 @@ class Crowd:
                 connection = None
             await asyncio.sleep(pause)
         if connection is not None:
-            connection.close()
+            await connection.close()
