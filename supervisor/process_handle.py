@@ -117,11 +117,16 @@ async def _readable(fd: int) -> None:
 
 
 def _open_pidfd(pid: int) -> int | None:
+    nobody = ProcessLookupError(errno.ESRCH, f"no process has the pid {pid}")
+    if pid <= 0:  # to kill(), groups
+        raise nobody
     if not hasattr(os, "pidfd_open"):
         return None
     try:
         return os.pidfd_open(pid)
+    except OverflowError:
+        raise nobody from None
     except OSError as error:
         if error.errno in _NO_PIDFD:
             return None
-        raise ProcessLookupError(errno.ESRCH, f"no process has the pid {pid}") from error
+        raise nobody from error
