@@ -86,7 +86,7 @@ class Outage:
             await asyncio.gather(*self._serving, return_exceptions=True)
 
     def _accept_again(self) -> None:
-        if self._accepting or self._leaving or self._resting or len(self._serving) >= MOST_CONNECTIONS:
+        if self._accepting or self._leaving or self._resting:
             return
         self._accepting = True
         for listener in self._listeners:

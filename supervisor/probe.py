@@ -59,7 +59,7 @@ class HealthProbe:
             failure = await self._look()
             # Late, we were stopped or starved, and so was the daemon, most likely: that it is silent tells nothing yet.
             late = began - look_at > timing.lateness or clock() - began > timing.deadline + timing.lateness
-            look_at = began + timing.every
+            look_at = max(began + timing.every, clock())  # a look that took longer makes no later one late
             if failure is None:
                 strikes = 0
             elif not late:

@@ -139,7 +139,6 @@ class RestartPolicy:
 
     def _degrade(self) -> Degraded:
         self._half_open = True
-        self._recent.clear()
         return Degraded(self._shortened(self._intensity.retry_every))
 
     def _shortened(self, delay: float) -> float:

@@ -284,7 +284,6 @@ async def test_a_client_in_the_middle_of_50_megabytes_gets_the_answer_and_no_res
 
 
 async def test_others_are_answered_while_uploads_are_thrown_away(listener: socket.socket, port: int) -> None:
-    """Bytes that are there already are read without a turn of the loop, so an upload could keep it for itself."""
     stop = threading.Event()
 
     def upload_without_end() -> None:
@@ -303,6 +302,28 @@ async def test_others_are_answered_while_uploads_are_thrown_away(listener: socke
         finally:
             stop.set()
             await asyncio.gather(*(asyncio.to_thread(thread.join) for thread in threads))
+
+
+async def test_throwing_away_what_has_come_already_leaves_the_loop_its_turns(
+    outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage_module, "READ_SIZE", 1)
+    loop, turns = asyncio.get_running_loop(), 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        counting[0] = loop.call_soon(turn)
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.sendall(bytes(1000))
+        theirs.close()
+        counting = [loop.call_soon(turn)]
+        await outage._discard(ours)
+        counting[0].cancel()
+    assert turns >= 1000
 
 
 async def test_a_client_that_sends_without_end_is_closed_after_the_linger_time(outage: Outage, port: int) -> None:
@@ -353,8 +374,18 @@ async def test_one_byte_at_a_time_does_not_stretch_the_deadline(outage: Outage, 
     await dripping
 
 
-@pytest.mark.parametrize("endless", [b"GET / HTTP/1.1\r\nX: " + b"y" * 100_000, b"\r\n" * 100_000, b"a" * 16_385])
-async def test_a_head_without_end_is_closed_at_its_limit(listener: socket.socket, port: int, endless: bytes) -> None:
+@pytest.mark.parametrize(
+    "endless",
+    [
+        b"GET / HTTP/1.1\r\nX: " + b"y" * 100_000,
+        b"GET / HTTP/1.1\r\nX: " + b"y" * 17_000 + b"\r\n\r\n",
+        b"\r\n" * 100_000,
+        b"a" * 16_385,
+    ],
+)
+async def test_a_head_that_is_too_long_is_closed_at_its_limit(
+    listener: socket.socket, port: int, endless: bytes
+) -> None:
     async with out(listener, timing=OutageTiming(head=1000)):
         with contextlib.suppress(ConnectionError):
             assert await talk(port, endless) == b""
@@ -364,7 +395,7 @@ async def test_one_that_speaks_tls_is_closed_at_once(listener: socket.socket, po
     """A browser that tries https first falls back without waiting for the deadline."""
     context = ssl.create_default_context()
     async with out(listener, timing=OutageTiming(head=1000)):
-        with pytest.raises(OSError):
+        with pytest.raises((ssl.SSLError, ConnectionError)):
             async with asyncio.timeout(PATIENCE):
                 await asyncio.open_connection("127.0.0.1", port, ssl=context)
 

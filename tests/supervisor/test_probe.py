@@ -244,6 +244,14 @@ async def test_looks_during_which_we_did_not_run_ourselves_do_not_strike(probe: 
         assert daemon.came.qsize() >= 5 + 2
 
 
+async def test_looks_that_take_longer_than_they_are_apart_make_no_later_one_late(
+    probe: Callable[..., Probing],
+) -> None:
+    async with Daemon(silent) as daemon:
+        timing = ProbeTiming(every=0.01, deadline=0.4, strikes=3, lateness=0.2)
+        assert "3 times in a row" in await probe(daemon, timing).fails()
+
+
 async def test_a_look_that_began_late_does_not_strike(probe: Callable[..., Probing]) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))

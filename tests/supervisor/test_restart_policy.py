@@ -196,9 +196,25 @@ def test_a_restart_that_a_try_asks_for_is_the_same_try_again() -> None:
     assert crash(policy, 1, at=300) == Degraded(60)
 
 
+def test_mended_the_earlier_failures_are_none_of_the_recent_ones() -> None:
+    policy = RestartPolicy(BACKOFF, INTENSITY, NoJitter())
+    crash(policy, 5)
+    policy.forget()
+    assert crash(policy, 5) == Restart(4)
+    assert crash(policy, 1) == Degraded(60)
+
+
+def test_mended_it_starts_as_the_very_first_time() -> None:
+    policy = tripped()
+    crash(policy, 1, at=100)
+    policy.forget()
+    assert (policy.failures, policy.safe_mode) == (0, False)
+    assert crash(policy, 1, at=101) == Restart(0)
+
+
 FAILURE_CODES = (-11, -9, -6, 0, 1, 2, 3, 71, 75, 100, 137)
 # Halves: their sums and differences are exact, so a shifted clock gives the very same numbers.
-SECONDS = st.integers(0, 240).map(lambda halves: halves / 2)
+SECONDS = (st.integers(0, 10) | st.integers(0, 240)).map(lambda halves: halves / 2)
 SHIFT = 86_400.0 * 365
 
 
