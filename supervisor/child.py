@@ -13,31 +13,58 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import structlog
 
 log = structlog.get_logger()
 
 ABORT_DEADLINE = 3.0  # for faulthandler to write the tracebacks
-_OURS_ALONE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
+HURRY_DEADLINE = 3.0  # for jobs to be put back into the queue
+_OURS_ALONE = frozenset(
+    {
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "WATCHDOG_PID",
+        "LISTEN_FDS",
+        "LISTEN_PID",
+        "LISTEN_FDNAMES",
+        "PRO_ENGINE_STANDBY",
+    }
+)
 
 
-def child_environ(
-    environ: Mapping[str, str], *, listeners: Sequence[int], lifeline: int, heartbeat: int, instance: str
-) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a daemon is started with."""
+
+    command: tuple[str, ...]
+    listeners: tuple[int, ...]
+    instance: str
+    environ: Mapping[str, str]
+    standby: bool = False
+    safe_mode: bool = False
+
+
+def child_environ(launch: Launch, *, lifeline: int, heartbeat: int) -> dict[str, str]:
     """Ours without what systemd meant for us alone, and with the numbers of the descriptors that are passed.
 
     Not LISTEN_FDS: its LISTEN_PID cannot be known before the fork.
     """
-    inherited = {name: value for name, value in environ.items() if name not in _OURS_ALONE}
-    return inherited | {
-        "PRO_ENGINE_LISTEN_FDS": ",".join(map(str, listeners)),
+    environ = {name: value for name, value in launch.environ.items() if name not in _OURS_ALONE}
+    environ |= {
+        "PRO_ENGINE_LISTEN_FDS": ",".join(map(str, launch.listeners)),
         "PRO_ENGINE_LIFELINE_FD": str(lifeline),
         "PRO_ENGINE_HEARTBEAT_FD": str(heartbeat),
-        "PRO_ENGINE_INSTANCE": instance,
+        "PRO_ENGINE_INSTANCE": launch.instance,
         "PYTHONFAULTHANDLER": "1",
     }
+    if launch.standby:
+        environ["PRO_ENGINE_STANDBY"] = "1"
+    if launch.safe_mode:
+        environ["PRO_ENGINE_SAFE_MODE"] = "1"
+    return environ
 
 
 class Child:
@@ -70,9 +97,23 @@ class Child:
                 signal.pidfd_send_signal(self._pidfd, number)
 
     async def drain(self, deadline: float) -> None:
-        """Ask it to finish what is in flight; abort it at the deadline."""
+        """Ask it to finish what is in flight, for good; abort it at the deadline."""
+        await self._leave(signal.SIGTERM, deadline)
+
+    async def hand_over(self, deadline: float) -> None:
+        """Ask it to make way for a standby: it refuses nothing until then."""
+        await self._leave(signal.SIGHUP, deadline)
+
+    async def hurry(self) -> None:
+        """A second TERM: it puts its jobs back and goes; killed where it does not."""
         self.send_signal(signal.SIGTERM)
-        self.send_signal(signal.SIGCONT)  # to one that is stopped, TERM would only stay pending
+        self.send_signal(signal.SIGCONT)
+        if not await self._exits_within(HURRY_DEADLINE):
+            self.kill()
+
+    async def _leave(self, asked_by: signal.Signals, deadline: float) -> None:
+        self.send_signal(asked_by)
+        self.send_signal(signal.SIGCONT)  # to one that is stopped, the signal would only stay pending
         if not await self._exits_within(deadline):
             log.warning("daemon_drain_deadline_missed", pid=self.pid, deadline=deadline)
             await self.abort()
@@ -113,19 +154,17 @@ class Child:
         self._exited.set_result(code)
 
 
-def spawn(command: Sequence[str], *, listeners: Sequence[int], instance: str, environ: Mapping[str, str]) -> Child:
+def spawn(launch: Launch) -> Child:
     """Start the daemon; raises OSError when the command cannot be executed."""
     lifeline, lifeline_held = os.pipe()  # its writing end is here alone, so its end of file tells that we are gone
     heartbeat, heartbeat_written = os.pipe()
     try:
         spawned = subprocess.Popen(
-            command,
+            launch.command,
             stdin=subprocess.DEVNULL,
-            pass_fds=(*listeners, lifeline, heartbeat_written),
+            pass_fds=(*launch.listeners, lifeline, heartbeat_written),
             start_new_session=True,
-            env=child_environ(
-                environ, listeners=listeners, lifeline=lifeline, heartbeat=heartbeat_written, instance=instance
-            ),
+            env=child_environ(launch, lifeline=lifeline, heartbeat=heartbeat_written),
         )
     except BaseException:
         os.close(lifeline_held)

@@ -19,7 +19,7 @@ from supervisor.runtime_file import RuntimeFile, read_runtime_file, start_ticks
 
 LOCK_NAME = "supervisor.lock"
 RETRY_EVERY = 0.05
-RETRIES = 60  # 3 s for the other one to bind its port and publish it
+RETRIES = 400  # 20 s for the other one to clear what a dead supervisor left, bind its port and publish it
 
 # struct flock: Linux has type, whence, start, len, pid; macOS has start, len, pid, type, whence.
 _FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi4x"

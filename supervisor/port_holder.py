@@ -61,17 +61,20 @@ FindHolders = Callable[[str, int], tuple[PortHolder, ...]]
 def find_port_holders(host: str, port: int) -> tuple[PortHolder, ...]:
     """Every process that is seen to listen on the port, oldest first; empty where no socket listens, known or not.
 
-    Each process is asked, because the system-wide list names one pid only for a listener that several inherited;
-    the system-wide list is read first, because it shows the sockets of those that cannot be asked.
+    The system-wide list is read first, because it shows the sockets of those that cannot be asked. Then each process
+    is asked, because that list names one pid only for a listener that several inherited.
     """
     import psutil  # memory that an undisturbed start does not need
 
     try:
-        seen = [row.laddr for row in psutil.net_connections("tcp") if row.laddr and row.status == psutil.CONN_LISTEN]
+        rows = psutil.net_connections("tcp")
     except psutil.AccessDenied:  # macOS lets only root list them; then the walk is all there is
-        seen = []
-    hidden = [address.ip for address in seen if address.port == port and conflicts(address.ip, host)]
-    user = _owner_of_sockets(port) if hidden else None
+        return _one_of_a_kind(_walk(host, port))
+    listening = [row.laddr for row in rows if row.laddr and row.status == psutil.CONN_LISTEN]
+    hidden = [address.ip for address in listening if address.port == port and conflicts(address.ip, host)]
+    if not hidden:
+        return ()
+    user = _owner_of_sockets(port)
     return _one_of_a_kind(_walk(host, port)) or tuple(PortHolder(ip, user=user) for ip in dict.fromkeys(hidden))
 
 

@@ -27,6 +27,16 @@ class RuntimeFile:
     host: str  # a literal address that a client on this machine can connect to
     port: int
     protocol: int = PROTOCOL
+    # What follows is for a person who asks how things are; no program decides by it.
+    wanted_port: int = 0
+    port_taken_by: tuple[str, ...] = ()  # who held the wanted port
+    state: str = "starting"  # serving, restarting, reloading, degraded, stopping
+    why: str | None = None
+    since: float = 0.0  # epoch seconds, of the state
+    daemon_pid: int | None = None
+    restarts: int = 0  # without the planned ones
+    last_ending: str | None = None
+    safe_mode: bool = False
 
     @property
     def url(self) -> str:
@@ -34,13 +44,14 @@ class RuntimeFile:
 
 
 def describe_ourselves(instance: str, host: str, port: int) -> RuntimeFile:
-    return RuntimeFile(instance, os.getpid(), start_ticks(os.getpid()), _boot_id(), _reachable(host), port)
+    return RuntimeFile(instance, os.getpid(), start_ticks(os.getpid()), boot_id(), reachable(host), port)
 
 
-def publish(runtime: RuntimeFile, state_dir: Path) -> None:
+def publish(runtime: RuntimeFile, state_dir: Path, mode: int = 0o600) -> None:
     """Write beside, flush, rename, flush the folder: a reader sees the old file or the new one, also after a crash."""
-    fd, temporary = tempfile.mkstemp(prefix=f".{RUNTIME_NAME}.", dir=state_dir)  # 0600
+    fd, temporary = tempfile.mkstemp(prefix=f".{RUNTIME_NAME}.", dir=state_dir)
     try:
+        os.fchmod(fd, mode)
         with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123  a descriptor, not a path
             json.dump(asdict(runtime), file)
             file.flush()
@@ -57,14 +68,16 @@ def read_runtime_file(state_dir: Path) -> RuntimeFile | None:
     """What is published, or None when nothing readable is. Members that a later version adds are passed over."""
     try:
         found: Any = json.loads((state_dir / RUNTIME_NAME).read_text(encoding="utf-8"))
-        return RuntimeFile(**{name: found[name] for name in RuntimeFile.__slots__})
+        known = {name: found[name] for name in RuntimeFile.__slots__ if name in found}
+        return RuntimeFile(**known | {"port_taken_by": tuple(known.get("port_taken_by", ()))})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def withdraw(runtime: RuntimeFile, state_dir: Path) -> None:
     """Unlink the file if it is still ours; another supervisor may have been pointed at this folder meanwhile."""
-    if read_runtime_file(state_dir) == runtime:
+    published = read_runtime_file(state_dir)
+    if published and published.instance == runtime.instance:
         (state_dir / RUNTIME_NAME).unlink(missing_ok=True)
 
 
@@ -76,7 +89,7 @@ def _flush_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def _reachable(host: str) -> str:
+def reachable(host: str) -> str:
     """Listening on every address, we are reached on loopback; the wildcard is no address to connect to."""
     address = ipaddress.ip_address(host)
     if not address.is_unspecified:
@@ -86,13 +99,13 @@ def _reachable(host: str) -> str:
 
 def start_ticks(pid: int) -> int | None:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
-    return int(stat.rpartition(")")[2].split()[19])  # field 22; the name before it may hold spaces and brackets
+    return int(stat.rpartition(b")")[2].split()[19])  # field 22; the name before it may be any bytes
 
 
-def _boot_id() -> str | None:
+def boot_id() -> str | None:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

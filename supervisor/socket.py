@@ -125,16 +125,17 @@ async def _bind_wanted(
     sock = bind(host, port)
     if sock is None and await clear_ours():
         log.warning("port_cleared_of_stale_daemon", port=port)
+        sock = bind(host, port)
     for _ in range(RETRIES):
-        sock = sock or bind(host, port)
         if sock:
-            return sock, ()
+            break
         # In a thread: on a machine with many processes the look takes long enough to miss a ping of the watchdog.
         holders = await asyncio.to_thread(find_holders, host, port)
         if holders:
             return None, holders
         await sleep(RETRY_EVERY)
-    return None, ()
+        sock = bind(host, port)
+    return sock, ()
 
 
 def _bind_next(host: str, port: int, random: Random, bind: Bind) -> socket.socket:

@@ -1,152 +1,215 @@
-"""Takes the lock, opens the listener, publishes it, and keeps a daemon behind it until it is told to stop."""
+"""Opens the listener, publishes it, and keeps a daemon behind it until it is told to stop."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import math
 import os
 import secrets
-import signal
-import sys
+import socket
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from dataclasses import replace
 from random import Random
 
 import structlog
 
-from supervisor import runtime_file
-from supervisor.child import Child, spawn
-from supervisor.heartbeat import Heartbeat, HeartbeatReader, Missed
-from supervisor.lock import take_lock
+from supervisor import runtime_file, spawned
+from supervisor.child import Launch, spawn
+from supervisor.handover import StandbyFailed, first_of, hand_over
+from supervisor.life import Life, Watch, sentence
 from supervisor.notify import Notifier
-from supervisor.restart_policy import Ending, GiveUp, RestartPolicy
-from supervisor.runtime_file import RuntimeFile
+from supervisor.opening import holders_of_wanted_port, open_for
+from supervisor.orders import Orders
+from supervisor.outage import Outage, OutageReport
+from supervisor.proof import prove
+from supervisor.publication import Publication
+from supervisor.restart_policy import Degraded, Ending, GiveUp, RestartPolicy
 from supervisor.settings import Settings
-from supervisor.socket import Listener, open_listener, take_inherited
+from supervisor.socket import Listener
 
 log = structlog.get_logger()
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+ENDING_SECONDS = 15.0  # tracebacks, a kill, our own exit: what a stop may take beyond the drain deadline
 # The command itself is wrong; anything else that fails a spawn (no memory, no process to be had) may pass.
 _NOT_EXECUTABLE = (FileNotFoundError, PermissionError, NotADirectoryError)
 
 
-class Supervisor:
-    """One run: `open`, `keep_daemon_alive`, `close`. Signals arrive in the loop, through `_on_stop_signal`."""
+async def supervise(settings: Settings, environ: MutableMapping[str, str], random: Random) -> int:
+    """One run, from the lock to the last daemon's end; its exit code.
 
-    def __init__(self, settings: Settings, environ: MutableMapping[str, str], random: Random) -> None:
+    Raises:
+        StartError: there is nothing to supervise, and why.
+    """
+    notifier, orders = Notifier(environ), Orders()
+    pinging = asyncio.create_task(notifier.ping())
+    opening = asyncio.create_task(open_for(settings, environ, random))
+    try:
+        await first_of(asyncio.wait([opening]), orders.stop.wait())
+        if not opening.done():
+            return os.EX_OK
+        supervisor = Supervisor(settings, environ, random, await opening, notifier, orders)
+        try:
+            return await supervisor.keep_daemon_alive()
+        finally:
+            supervisor.close()
+    finally:
+        opening.cancel()
+        pinging.cancel()
+        notifier.send("STOPPING=1")
+
+
+class Supervisor:
+    """Keeps a daemon behind the listener, and says how it goes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        random: Random,
+        listener: Listener,
+        notifier: Notifier,
+        orders: Orders,
+    ) -> None:
         self._settings = settings
         self._environ = environ
-        self._random = random
-        self._policy = RestartPolicy(settings.backoff, random)
-        self._notifier = Notifier(environ)
+        self._listener = listener
+        self._notifier = notifier
+        self._orders = orders
+        self._policy = RestartPolicy(settings.backoff, settings.intensity, random)
         self._instance = secrets.token_hex(16)
-        self._stopping = asyncio.Event()
-        self._child: Child | None = None
-        self._ending: asyncio.Task[None] | None = None  # drains or aborts the child
+        self._lives: list[Life] = []  # the daemon, and a standby behind it
+        self._restarts = 0
+        runtime = replace(
+            runtime_file.describe_ourselves(self._instance, listener.host, listener.port),
+            wanted_port=listener.wanted_port,
+            port_taken_by=holders_of_wanted_port(listener),
+        )
+        self._publication = Publication(runtime, notifier, settings.state_dir, settings.shared_dir)
+        for sock in listener.extra:
+            notifier.drop(sock)
+        notifier.keep(listener.sock)
+        orders.on_stop = self._on_stop
 
-    async def run(self) -> int:
-        listener = await self._open()
-        runtime = runtime_file.describe_ourselves(self._instance, listener.host, listener.port)
-        pinging = asyncio.create_task(self._notifier.ping())
-        try:
-            self._publish(runtime)
-            return await self._keep_daemon_alive(listener, runtime)
-        finally:
-            self._notifier.send("STOPPING=1")
-            pinging.cancel()
-            with contextlib.suppress(OSError):
-                runtime_file.withdraw(runtime, self._settings.state_dir)
-            listener.sock.close()
+    def close(self) -> None:
+        self._publication.withdraw()
+        for sock in self._listeners:
+            sock.close()
 
-    async def _open(self) -> Listener:
-        for number in STOP_SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self._on_stop_signal, number)
-        inherited = take_inherited(self._environ, self._settings.port)
-        await take_lock(self._settings.state_dir)
-        listener = inherited or await open_listener(self._settings.host, self._settings.port, random=self._random)
-        if listener.fell_back:
-            _tell_port_taken(listener)
-        log.info("listening", host=listener.host, port=listener.port, inherited=listener.inherited)
-        return listener
+    @property
+    def _listeners(self) -> tuple[socket.socket, ...]:
+        return (self._listener.sock, *self._listener.extra)
 
-    def _publish(self, runtime: RuntimeFile) -> None:
-        try:
-            runtime_file.publish(runtime, self._settings.state_dir)
-        except OSError as error:  # a full disk: clients that know the port are served all the same
-            log.error("runtime_file_not_published", error=str(error))  # noqa: TRY400  the sentence says it all
-
-    async def _keep_daemon_alive(self, listener: Listener, runtime: RuntimeFile) -> int:
-        while not self._stopping.is_set():
-            self._notifier.send("STATUS=starting the daemon")
-            ending = await self._live_once(listener, runtime)
-            if self._stopping.is_set():
+    async def keep_daemon_alive(self) -> int:
+        """Until told to stop; the exit code."""
+        while not self._orders.stop.is_set():
+            ending = await self._live()
+            if ending is None or self._orders.stop.is_set():
                 break
+            self._restarts += 1
             decision = self._policy.decide(ending)
             if isinstance(decision, GiveUp):
                 log.error("giving_up", daemon_code=ending.code, exit_code=decision.exit_code)
                 return decision.exit_code
+            if isinstance(decision, Degraded):
+                await self._stay_degraded(ending, decision.retry_after)
+                continue
             log.warning("daemon_restarting", delay=round(decision.delay, 3), failures=self._policy.failures)
-            self._notifier.send(f"STATUS=daemon ended ({ending.code}), restarting in {decision.delay:.1f} s")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), decision.delay)
+            self._tell("restarting", sentence(ending), last_ending=sentence(ending), daemon_pid=None)
+            await self._pause(decision.delay)
         log.info("stopped")
         return os.EX_OK
 
-    async def _live_once(self, listener: Listener, runtime: RuntimeFile) -> Ending:
-        """One life of the daemon, from spawn to exit."""
-        command, deadlines = self._settings.daemon_command, self._settings.deadlines
+    async def _live(self) -> Ending | None:
+        """From a spawn to the end of the daemon, or of the one that took its place; None where we leave it behind."""
+        self._tell("starting", self._publication.runtime.last_ending)
         try:
-            child = spawn(command, listeners=[listener.sock.fileno()], instance=self._instance, environ=self._environ)
+            life = self._spawn()
         except OSError as error:
-            log.error("daemon_not_started", command=command, error=str(error))  # noqa: TRY400
+            log.error("daemon_not_started", command=self._settings.daemon_command, error=str(error))  # noqa: TRY400
             code = os.EX_CONFIG if isinstance(error, _NOT_EXECUTABLE) else os.EX_OSERR
             return Ending(code, None, time.monotonic())
-        self._child = child
-        log.info("daemon_started", pid=child.pid)
-        heartbeat = Heartbeat(deadlines, now=time.monotonic())
-        reader = HeartbeatReader(
-            child.heartbeat,
-            heartbeat,
-            on_ready=lambda: self._on_ready(child, runtime),
-            on_missed=lambda missed: self._on_missed(child, missed),
+        while not life.over:
+            await first_of(life.ended(), self._orders.reload.wait(), self._orders.leave.wait())
+            if self._orders.leave.is_set():
+                return None
+            if self._orders.reload.is_set() and not life.over:
+                life = await self._replace(life)
+        return await life.ended()
+
+    def _spawn(self, *, standby: bool = False) -> Life:
+        """Start a daemon and watch it. Raises OSError when its command cannot be executed."""
+        settings = self._settings
+        launch = Launch(
+            settings.daemon_command,
+            tuple(sock.fileno() for sock in self._listeners),
+            self._instance,
+            self._environ,
+            standby=standby,
+            safe_mode=self._policy.safe_mode and not standby,
         )
+        child = spawn(launch)
+        spawned.remember(settings.state_dir, child.pid, self._instance)
+        log.info("daemon_started", pid=child.pid, standby=standby, safe_mode=launch.safe_mode)
+        self._notifier.extend(settings.deadlines.start + ENDING_SECONDS)
+        runtime = self._publication.runtime
+        watch = Watch(settings.deadlines, settings.probe, runtime.host, runtime.port)
+        life = Life(child, watch, on_ready=lambda life: self._on_ready(life, safe_mode=launch.safe_mode))
+        self._lives = [*(one for one in self._lives if not one.over), life]
+        return life
+
+    async def _replace(self, current: Life) -> Life:
+        """A planned restart: the daemon that serves after it, which is the old one where the new one cannot run."""
+        self._orders.reload.clear()
+        self._notifier.reloading()
+        self._tell("reloading", "a restart was asked for")
         try:
-            code = await child.wait()
-        finally:
-            reader.close()
-            self._child = None
-        if self._ending:
-            self._ending.cancel()
-            self._ending = None
-        ending = Ending(code, heartbeat.ready_at, time.monotonic())
-        log.info("daemon_exited", pid=child.pid, code=code, ready_for=round(ending.ready_for, 3))
-        return ending
+            standby = self._spawn(standby=True)
+            await hand_over(current, standby, self._settings.drain_deadline)
+        except (StandbyFailed, OSError) as error:
+            log.error("planned_restart_called_off", reason=str(error))  # noqa: TRY400
+            self._tell("serving", f"the planned restart was called off: {error}", "READY=1")
+            return current
+        self._policy.forget()
+        return standby
 
-    def _on_ready(self, child: Child, runtime: RuntimeFile) -> None:
-        log.info("daemon_ready", pid=child.pid, url=runtime.url)
-        self._notifier.send("READY=1", f"STATUS=serving on {runtime.url}")
+    async def _stay_degraded(self, ending: Ending, retry_after: float) -> None:
+        """Answer in the daemon's place until it is time for the next try, or somebody has mended something."""
+        reason = f"{sentence(ending)}; it is tried again in {math.ceil(retry_after)} s"
+        report = OutageReport(
+            reason, secrets.token_hex(4), asyncio.get_running_loop().time() + retry_after, self._restarts
+        )
+        log.error("degraded", reason=reason, error_id=report.error_id, retry_after=round(retry_after, 3))
+        # READY, because we do serve: systemd would end a unit that is not ready in time, and our socket with it
+        self._tell("degraded", reason, "READY=1", last_ending=sentence(ending), daemon_pid=None)
+        async with Outage(self._listeners, report, prove=self._prove):
+            await self._pause(retry_after)
 
-    def _on_missed(self, child: Child, missed: Missed) -> None:
-        log.error("daemon_hung", pid=child.pid, deadline=missed.value)
-        if self._ending:  # it hangs while it drains
-            self._ending.cancel()
-        self._ending = asyncio.create_task(child.abort())
+    def _prove(self, challenge: str, port: int) -> str | None:
+        return prove(self._settings.state_dir, challenge, port)
 
-    def _on_stop_signal(self, number: signal.Signals) -> None:
-        log.info("stop_asked", signal=number.name, again=self._stopping.is_set())
-        if self._stopping.is_set() and self._child:
-            self._child.kill()
-        elif self._child and not self._ending:  # one that is being aborted already is on its way
-            self._notifier.send("STOPPING=1", "STATUS=draining")
-            self._ending = asyncio.create_task(self._child.drain(self._settings.drain_deadline))
-        self._stopping.set()
+    async def _pause(self, seconds: float) -> None:
+        await first_of(self._orders.stop.wait(), self._orders.reload.wait(), timeout=seconds)
+        if self._orders.reload.is_set():
+            self._orders.reload.clear()
+            self._policy.forget()
 
+    def _on_ready(self, life: Life, *, safe_mode: bool) -> None:
+        log.info("daemon_ready", pid=life.pid, url=self._publication.runtime.url)
+        why = "safe mode: the GPU is left alone, since starts with it failed" if safe_mode else None
+        self._tell("serving", why, "READY=1", daemon_pid=life.pid, safe_mode=safe_mode)
 
-def _tell_port_taken(listener: Listener) -> None:
-    """To the log, and as a plain sentence to the person at the terminal."""
-    holders = [str(holder) for holder in listener.taken_by] or ["an open connection"]
-    log.warning("port_taken", wanted=listener.wanted_port, using=listener.port, holders=holders)
-    sentence = f"Port {listener.wanted_port} is held by {' and '.join(holders)}; using {listener.port} instead."
-    with contextlib.suppress(OSError):
-        print(sentence, file=sys.stderr, flush=True)
+    def _on_stop(self, times: int) -> None:
+        if times == 1:
+            self._notifier.extend(self._settings.drain_deadline + ENDING_SECONDS)
+            self._tell("stopping", None, "STOPPING=1")
+        for life in self._lives:
+            if times == 1:
+                life.drain(self._settings.drain_deadline)
+            elif times == 2:  # noqa: PLR2004
+                life.hurry()
+            else:
+                life.kill()
+
+    def _tell(self, state: str, why: str | None = None, *notices: str, **changes: object) -> None:
+        self._publication.tell(state, why, *notices, restarts=self._restarts, **changes)

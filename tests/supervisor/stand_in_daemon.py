@@ -1,22 +1,29 @@
 """A stand-in for the daemon: a small asyncio HTTP server that keeps the supervisor's contract, and breaks it on order.
 
-STAND_IN (a comma list) is what it does wrong from the start; STAND_IN_REPORT is a FIFO it writes one line to per event.
+STAND_IN (a comma list) is what it does wrong from the start, and so is the text of the file that STAND_IN_FILE names,
+which can change between two lives; STAND_IN_REPORT is a FIFO it writes one line to per event.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 WRONG = set(os.environ.get("STAND_IN", "").split(","))
+if changing := os.environ.get("STAND_IN_FILE"):
+    with contextlib.suppress(FileNotFoundError):
+        WRONG |= set(Path(changing).read_text().split(","))
 BEAT_EVERY = float(os.environ.get("STAND_IN_BEAT_EVERY", "0.2"))
 LISTENER, LIFELINE, HEARTBEAT = (
     int(os.environ[f"PRO_ENGINE_{name}"]) for name in ("LISTEN_FDS", "LIFELINE_FD", "HEARTBEAT_FD")
@@ -50,8 +57,12 @@ class StandIn:
             loop.add_signal_handler(signal.SIGTERM, self.draining.set)
         else:
             signal.signal(signal.SIGTERM, lambda *_: report("term_ignored"))
-        loop.add_reader(LIFELINE, self.on_lifeline)
-        server = await asyncio.start_server(self.serve, sock=socket.socket(fileno=LISTENER))
+        loop.add_signal_handler(signal.SIGHUP, self.draining.set)
+        if "ignore_lifeline" not in WRONG:
+            loop.add_reader(LIFELINE, self.on_lifeline)
+        server = await asyncio.start_server(self.serve, sock=socket.socket(fileno=LISTENER), start_serving=False)
+        if "deaf" not in WRONG:
+            await server.start_serving()
         if "never_ready" not in WRONG:
             os.write(HEARTBEAT, b"ready\n")
         report(f"ready {os.getpid()}")
@@ -108,6 +119,22 @@ class StandIn:
         return answers.get(target, lambda: str(os.getpid()))()
 
 
+def take_store_lock() -> None:
+    """As the daemon does: a standby waits for it, for as long as its lifeline lasts."""
+    fd = os.open(Path(os.environ["PRO_ENGINE_STATE_DIR"]) / "store.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    if os.environ.get("PRO_ENGINE_STANDBY") == "1":
+        os.write(HEARTBEAT, b"standby\n")
+        report("standby")
+    while True:
+        try:
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if select.select([LIFELINE], [], [], 0.02)[0]:
+                sys.exit(0)
+        else:
+            return
+
+
 def list_descriptors(*, close_fds: bool) -> str:
     """What a grandchild would inherit that was started with the least care."""
     command = [sys.executable, "-c", LIST_DESCRIPTORS]
@@ -121,8 +148,16 @@ def lone_child() -> str:
 if __name__ == "__main__":
     if "crash_at_import" in WRONG:
         raise RuntimeError("told to crash at import")
+    if "crash_unless_safe" in WRONG and os.environ.get("PRO_ENGINE_SAFE_MODE") != "1":
+        sys.exit(3)
+    if "wrong_settings" in WRONG:
+        sys.exit(78)
     if exit_now := os.environ.get("STAND_IN_EXIT"):
         sys.exit(int(exit_now))
     for inherited in (LISTENER, LIFELINE, HEARTBEAT):
         os.set_inheritable(inherited, False)
+    if "stop_before_lock" in WRONG:
+        report("stopping_itself")
+        os.kill(os.getpid(), signal.SIGSTOP)
+    take_store_lock()
     asyncio.run(StandIn().run())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.runtime_file import describe_ourselves, publish, read_runtime_file, withdraw
+from supervisor.runtime_file import RuntimeFile, describe_ourselves, publish, read_runtime_file, withdraw
 from tests.supervisor.conftest import Start
 
 
@@ -18,7 +18,7 @@ def test_the_file_is_private_and_says_who_and_where(tmp_path: Path) -> None:
     path = tmp_path / "runtime.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     found = json.loads(path.read_text())
-    assert list(found) == ["instance", "pid", "start_ticks", "boot_id", "host", "port", "protocol"]
+    assert list(found)[:7] == ["instance", "pid", "start_ticks", "boot_id", "host", "port", "protocol"]
     assert (found["pid"], found["port"], found["protocol"]) == (os.getpid(), 3007, 1)
     assert found["boot_id"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert found["start_ticks"] > 0
@@ -45,6 +45,20 @@ def test_only_our_own_file_is_withdrawn(tmp_path: Path) -> None:
     withdraw(ours, tmp_path)
     assert not (tmp_path / "runtime.json").exists()
     withdraw(ours, tmp_path)
+
+
+def test_a_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    earlier = {"instance": "x", "pid": 1, "start_ticks": 2, "boot_id": "b", "host": "127.0.0.1", "port": 9}
+    (tmp_path / "runtime.json").write_text(json.dumps(earlier))
+    assert read_runtime_file(tmp_path) == RuntimeFile(**earlier)
+
+
+def test_what_was_told_since_is_withdrawn_with_it(tmp_path: Path) -> None:
+    ours = describe_ourselves("ours", "127.0.0.1", 1)
+    publish(replace(ours, state="degraded", port_taken_by=("node (pid 3)",)), tmp_path)
+    assert read_runtime_file(tmp_path) == replace(ours, state="degraded", port_taken_by=("node (pid 3)",))
+    withdraw(ours, tmp_path)
+    assert not (tmp_path / "runtime.json").exists()
 
 
 def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,49 @@
+"""What people and systemd order by signals. TERM and INT stop (again: sooner), HUP restarts as planned, QUIT leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+import structlog
+
+log = structlog.get_logger()
+
+
+class Orders:
+    """Signals as they arrive in the loop, kept as events; `on_stop` is told how often a stop was asked for."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.leave = asyncio.Event()
+        self.reload = asyncio.Event()
+        self.on_stop: Callable[[int], None] = lambda _: None
+        self._stops = 0
+        self._terminal = os.isatty(sys.stderr.fileno())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGQUIT, self._leave)
+
+    def _stop(self, number: signal.Signals) -> None:
+        self._stops += 1
+        log.info("stop_asked", signal=number.name, again=self._stops > 1)
+        self.stop.set()
+        self.on_stop(self._stops)
+
+    def _reload(self) -> None:
+        # Also what a terminal sends that is closed. Nobody watches then, so it means what ^C means.
+        if self._terminal and not os.isatty(sys.stderr.fileno()):
+            self._stop(signal.SIGHUP)
+            return
+        log.info("planned_restart_asked")
+        self.reload.set()
+
+    def _leave(self) -> None:
+        log.info("leave_asked")
+        self.leave.set()
+        self.stop.set()
