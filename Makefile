@@ -1,5 +1,5 @@
 # Everything sets up what it needs: `make demo` and `make test` work on a fresh machine with Python 3.11 or later.
-.PHONY: demo test lint run bench format lock before-after clean
+.PHONY: demo test lint run bench chaos format lock before-after clean
 
 demo: .venv/run.stamp
 	.venv/bin/python scripts/demo.py
@@ -17,6 +17,11 @@ run: .venv/run.stamp
 bench: .venv/dev.stamp
 	scripts/install-test-packages
 	.venv/bin/python -m bench
+
+# Every fault that a machine may meet, N times each, on real processes: N=100 takes the better part of an hour.
+N ?= 5
+chaos: .venv/dev.stamp
+	.venv/bin/python -m tests.chaos --rounds $(N) $(if $(TABLE),--table $(TABLE))
 
 format: .venv/dev.stamp
 	.venv/bin/ruff check --fix .

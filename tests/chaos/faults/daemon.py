@@ -1,0 +1,77 @@
+"""The daemon dies or hangs: the supervisor starts another, which serves what waits."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from tests.chaos.breakable_daemon import block_the_loop, hold_the_interpreter, signal_of
+from tests.chaos.fault import fault
+from tests.chaos.lane import Lane
+from tests.chaos.service import BREAKABLE, Service
+
+HANG_WITHIN = 10.0
+
+
+@fault("1", "kill -9 of the daemon in the middle of a job", "back within 2 s; the job is queued again, once")
+async def kill_daemon(lane: Lane) -> None:
+    service = await lane.standing()
+    await service.warm()
+    job = await service.hand_in()
+    await service.job(job, "running")
+    lane.was_back(await service.back(await lane.kill_daemon(service)))
+    found = await service.job(job, "done", "failed")
+    assert (found["state"], found["attempts"], found["deaths"]) == ("done", 0, 1)
+
+
+@fault("2", "SIGSTOP of the daemon", "ended and replaced within 10 s; what queued meanwhile is served")
+async def stop_daemon(lane: Lane) -> None:
+    service = await lane.standing()
+    await hang(lane, service, signal.SIGSTOP)
+
+
+@fault("3", "the loop blocked", "told by the loop's own beat; the traceback is in the log", command=BREAKABLE)
+async def block_loop(lane: Lane) -> None:
+    service = await lane.standing()
+    lines = len(service.log.lines)
+    await hang(lane, service, signal_of(block_the_loop))
+    assert any(block_the_loop.__name__ in line for line in service.log.lines[lines:])
+
+
+@fault("4", "the GIL held in C", "as if the loop were blocked; KILL works", command=BREAKABLE)
+async def hold_gil(lane: Lane) -> None:
+    service = await lane.standing()
+    lines = len(service.log.lines)
+    await hang(lane, service, signal_of(hold_the_interpreter))
+    assert any(hold_the_interpreter.__name__ in line for line in service.log.lines[lines:])
+
+
+async def hang(lane: Lane, service: Service, number: int) -> None:
+    assert lane.load is not None
+    daemon, position = service.daemon, service.position
+    with lane.load.outage() as span:
+        daemon.signal(number)
+        died = await daemon.death()
+    assert service.log.named("daemon_hung", after=position)
+    assert died - span.begin < HANG_WITHIN
+    lane.was_back(await service.back(died))
+    await service.ready(after=position)
+
+
+@fault("24", "kill -9 of the worker in the middle of a job", "only the worker starts again; one attempt is lost")
+async def kill_worker(lane: Lane) -> None:
+    service = await lane.standing()
+    await service.warm()
+    daemon = service.daemon
+    job = await service.hand_in()
+    await service.job(job, "running")
+    began = time.monotonic()
+    worker = service.worker()
+    worker.signal(signal.SIGKILL)
+    await worker.death()
+    worker.close()
+    assert await service.back(began) < 1.0
+    found = await service.job(job, "done", "failed")
+    assert (found["state"], found["deaths"]) == ("done", 0)
+    assert service.daemon is daemon
+    assert daemon.alive

@@ -1,0 +1,132 @@
+"""What the daemon starts, and what the machine it runs on does to it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+from tests.chaos.breakable_daemon import BOMB, bomb, leak_listener, signal_of
+from tests.chaos.fault import fault
+from tests.chaos.lane import Lane
+from tests.chaos.patience import patience
+from tests.chaos.processes import hold_of_folder, of_folder, of_session
+from tests.chaos.service import BREAKABLE, Service
+
+FAKES = Path(__file__).parents[2] / "executor" / "fakes"
+SUSPENDED_SECONDS = 6.0  # longer than every deadline that is lowered here
+SUSPENDED_IN_LIFE = 60.0
+AFTERWARDS = 3.0
+
+
+@fault(
+    "5",
+    "a graphics driver that hangs (a fake wgpu)",
+    "its worker is given up; degraded, on the CPU; nobody waits",
+    settings={"PRO_ENGINE_DEVICE": "auto", "PYTHONPATH": f"{FAKES / 'hangs'}:{os.environ.get('PYTHONPATH', '')}"},
+    slow=True,
+)
+async def hanging_driver(lane: Lane) -> None:
+    service = await lane.start()
+    daemon, load = service.daemon, lane.attend(service)
+    await service.warm()
+    health = await service.health()
+    assert health["status"] == "degraded"
+    assert "CPU" in str(health["services"]["hardware_detector"]["devices"])
+    assert service.daemon is daemon
+    assert daemon.alive
+    await load.stop()
+    await lane.follow(service, load.jobs.values())
+    await lane.end(service)
+
+
+@fault(
+    "6",
+    "a child that forks and forks (to 64 processes)",
+    "the tree ends with its daemon; the supervisor lives",
+    command=BREAKABLE,
+)
+async def fork_bomb(lane: Lane) -> None:
+    service = await lane.standing()
+    daemon = service.daemon
+    daemon.signal(signal_of(bomb))
+    await sessions(daemon.pid, BOMB)
+    lane.was_back(await service.back(await lane.kill_daemon(service)))
+    await sessions(daemon.pid, 0)
+    assert service.supervisor.alive
+
+
+@fault(
+    "7",
+    "a grandchild that keeps the listener, left by a service that was killed",
+    "workers have no listener; where one is forced to, the next start serves, here or elsewhere",
+    command=BREAKABLE,
+)
+async def leaked_listener(lane: Lane) -> None:
+    service = await lane.start()
+    await service.warm()
+    ours = {service.supervisor.pid, service.daemon.pid}
+    listener = listeners(service.supervisor.pid) & listeners(service.daemon.pid)
+    assert len(listener) == 1
+    for pid in set(of_folder(service.folders.state)) - ours:
+        assert not listeners(pid) & listener, f"process {pid} has the listener"
+    service.daemon.signal(signal_of(leak_listener))
+    leaked = await grandchild(service, listener, ours)
+    for held in (service.supervisor, service.daemon):
+        held.signal(signal.SIGKILL)
+        await held.death()
+    successor = await lane.start()
+    assert await successor.back(time.monotonic()) < 1.0
+    leaked.signal(signal.SIGKILL)
+    leaked.close()
+    await lane.end(service)
+    await lane.end(successor)
+
+
+@fault(
+    "21",
+    "suspend and resume (STOP and CONT of every process of ours)",
+    "nothing is killed, nothing restarts",
+    slow=True,
+)
+async def suspend(lane: Lane) -> None:
+    service = await lane.standing()
+    daemon, position = service.daemon, service.position
+    held = [one for pid in of_folder(service.folders.state) if (one := hold_of_folder(pid, service.folders.state))]
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for one in held:
+            one.signal(number)
+        if number == signal.SIGSTOP:
+            await asyncio.sleep(SUSPENDED_IN_LIFE if lane.thorough else SUSPENDED_SECONDS)
+    await asyncio.sleep(AFTERWARDS)
+    assert await service.back(time.monotonic()) < 1.0
+    assert service.daemon is daemon
+    assert all(one.alive for one in held)
+    assert not service.log.named("daemon_hung", after=position)
+    for one in held:
+        one.close()
+
+
+async def sessions(session: int, wanted: int) -> None:
+    """Until at least so many processes are in it; with 0, until none is."""
+    async with patience(f"{wanted} processes in session {session}"):
+        while (found := len(list(of_session(session)))) < wanted or (found and not wanted):
+            await asyncio.sleep(0.02)
+
+
+def listeners(pid: int) -> set[str]:
+    """The sockets of a process that listen, by their inodes."""
+    tables = [Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    listening = {f"socket:[{row.split()[9]}]" for table in tables for row in table if row.split()[3] == "0A"}
+    return {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()} & listening
+
+
+async def grandchild(service: Service, listener: set[str], known: set[int]):  # type: ignore[no-untyped-def]
+    async with patience("the grandchild"):
+        while True:
+            for pid in set(of_folder(service.folders.state)) - known:
+                if listeners(pid) & listener and (held := hold_of_folder(pid, service.folders.state)):
+                    return held
+            await asyncio.sleep(0.02)

@@ -1,0 +1,64 @@
+"""The supervisor dies or stops, alone or with the daemon. By hand, nothing starts it again but another start."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+
+from tests.chaos.fault import fault
+from tests.chaos.lane import Lane
+
+BACK_WITHIN = 3.0
+STOPPED_SECONDS = 5.0  # longer than the heartbeat's deadline
+STOPPED_IN_LIFE = 60.0
+AFTERWARDS = 3.0  # in which a supervisor that had misjudged would have ended the daemon
+
+
+@fault("16", "kill -9 of the supervisor", "the daemon ends by itself; the next start serves within 3 s")
+async def kill_supervisor(lane: Lane) -> None:
+    service = await lane.standing()
+    assert lane.load is not None
+    daemon = service.daemon
+    with lane.load.outage() as span:
+        service.supervisor.signal(signal.SIGKILL)
+        await service.supervisor.death()
+        successor = await lane.start()
+        lane.was_back(await successor.back(span.begin), BACK_WITHIN)
+    assert not daemon.alive
+    assert successor.address == service.address
+    lane.replace(service, successor)
+
+
+@fault("17", "kill -9 of supervisor and daemon in the middle of a job", "the next start has every job and event")
+async def kill_both(lane: Lane) -> None:
+    service = await lane.standing()
+    assert lane.load is not None
+    await service.warm()
+    job = await service.hand_in()
+    await service.job(job, "running")
+    with lane.load.outage() as span:
+        for held in (service.supervisor, service.daemon):
+            held.signal(signal.SIGKILL)
+        await service.daemon.death()
+        successor = await lane.start()
+        lane.was_back(await successor.back(span.begin), BACK_WITHIN)
+    assert successor.address == service.address
+    found = await successor.job(job, "done", "failed")
+    assert (found["state"], found["attempts"], found["deaths"]) == ("done", 0, 1)
+    await lane.follow(successor, [job])
+    lane.replace(service, successor)
+
+
+@fault("18", "SIGSTOP of the supervisor, and CONT", "served all the while; nothing is killed on waking", slow=True)
+async def stop_supervisor(lane: Lane) -> None:
+    service = await lane.standing()
+    daemon, position = service.daemon, service.position
+    service.supervisor.signal(signal.SIGSTOP)
+    await asyncio.sleep(STOPPED_IN_LIFE if lane.thorough else STOPPED_SECONDS)
+    assert await service.back(time.monotonic()) < 1.0
+    service.supervisor.signal(signal.SIGCONT)
+    await asyncio.sleep(AFTERWARDS)
+    assert daemon.alive
+    assert service.daemon is daemon
+    assert not service.log.named("daemon_hung", after=position)

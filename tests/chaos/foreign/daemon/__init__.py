@@ -1,0 +1,1 @@
+"""A package of a stranger that is called as ours is."""

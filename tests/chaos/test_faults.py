@@ -1,0 +1,24 @@
+"""Every fault once: the short round. The long one is `make chaos`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.lane import Lane
+from tests.chaos.rounds import one_round
+from tests.chaos.skipped import Skipped
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.key for fault in FAULTS])
+async def test_the_service_outlives(fault: Fault, tmp_path: Path, kernel_cache: Path) -> None:
+    lane = Lane(fault, tmp_path / "lane", kernel_cache)
+    await lane.open()
+    try:
+        await one_round(lane)
+    except Skipped as why:
+        pytest.skip(str(why))
+    finally:
+        await lane.close()
