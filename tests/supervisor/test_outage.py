@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
@@ -574,9 +574,6 @@ async def no_descriptor_left() -> AsyncIterator[Callable[[], None]]:
     finally:
         let_go()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-NoDescriptors = AbstractAsyncContextManager[Callable[[], None]]
 
 
 async def test_without_a_descriptor_it_rests_instead_of_spinning_and_then_goes_on(
