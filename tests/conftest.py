@@ -29,6 +29,12 @@ def no_system_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("daemon.published.SYSTEM_FOLDER", str(tmp_path / "no-system-service"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_file(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The one of whoever runs the tests is not theirs."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+
+
 @pytest.fixture
 def shared_images() -> Path:
     if not SHARED_IMAGES.is_dir():

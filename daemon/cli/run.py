@@ -11,12 +11,8 @@ from daemon import settings
 
 def run(options: argparse.Namespace) -> int:
     """Check the settings, name the folders, and hand over: the supervisor reads nothing but its environment."""
-    values = settings.read()
-    env = {
-        **os.environ,
-        "PRO_ENGINE_STATE_DIR": str(values.folders.state),
-        "PRO_ENGINE_CACHE_DIR": str(values.folders.cache),
-    }
+    settings.read()
+    env = os.environ | settings.supervisor_environ(os.environ)
     # -P: a folder `supervisor` where somebody happens to stand is not ours
     command = [sys.executable, "-P", "-m", "supervisor"]
     if options.evict is not None:
