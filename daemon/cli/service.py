@@ -26,6 +26,9 @@ def act(options: argparse.Namespace, place: Place, run: Run, ask: Ask) -> int:
     except ServiceRefused as error:
         sys.stderr.write(f"pro-engine: {error.message}\n")
         return error.exit_code
+    except OSError as error:  # a full disk, a read-only /etc
+        sys.stderr.write(f"pro-engine: {error.filename}: {error.strerror}\n")
+        return os.EX_IOERR
 
 
 def _launchd(options: argparse.Namespace, place: Place, run: Run, ask: Ask) -> int:

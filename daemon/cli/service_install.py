@@ -9,14 +9,13 @@ from daemon.cli import service_files as files
 from daemon.cli.service_place import Ask, Place, Run
 from daemon.cli.service_systemd import must, properties, require, require_in_reach, version
 from daemon.cli.service_units import GROUP, UNIT, Scope, possible_units, sysusers_file, units
-from daemon.errors import ServiceRefused
 
 
 def install(scope: Scope, place: Place, run: Run, ask: Ask, *, start: bool, force: bool) -> int:
     """Write what is not there yet, enable and start. A second time it changes nothing.
 
     Raises:
-        ServiceRefused: before anything was written, or with everything written put back.
+        ServiceRefused: before anything was written, or with everything written put back. So with an OSError.
     """
     require(place, scope)
     if scope.system:
@@ -43,15 +42,12 @@ def install(scope: Scope, place: Place, run: Run, ask: Ask, *, start: bool, forc
 
 
 def _write(to_write: dict[Path, str], to_remove: list[Path]) -> None:
-    try:
-        for path, text in to_write.items():
-            files.write(path, text)
-            print(f"wrote {path}")
-        for path in to_remove:
-            files.remove(path)
-            print(f"removed {path}")
-    except OSError as error:
-        raise ServiceRefused(f"{error.filename}: {error.strerror}") from error
+    for path, text in to_write.items():
+        files.write(path, text)
+        print(f"wrote {path}")
+    for path in to_remove:
+        files.remove(path)
+        print(f"removed {path}")
 
 
 def _enable(scope: Scope, run: Run, *, changed: bool, start: bool) -> bool:

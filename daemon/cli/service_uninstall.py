@@ -8,7 +8,6 @@ from daemon.cli import service_files as files
 from daemon.cli.service_place import Ask, Place, Run
 from daemon.cli.service_systemd import must, require
 from daemon.cli.service_units import UNIT, Scope, possible_units
-from daemon.errors import ServiceRefused
 
 
 def uninstall(scope: Scope, place: Place, run: Run, ask: Ask, *, force: bool) -> int:
@@ -27,10 +26,7 @@ def uninstall(scope: Scope, place: Place, run: Run, ask: Ask, *, force: bool) ->
         must(run(*scope.systemctl, "disable", "--now", UNIT), f"`{scope.shown} disable --now {UNIT}`")
         print(f"stopped and disabled {UNIT}")
     for path in there:
-        try:
-            files.remove(path)
-        except OSError as error:
-            raise ServiceRefused(f"{error.filename}: {error.strerror}") from error
+        files.remove(path)
         print(f"removed {path}")
     must(run(*scope.systemctl, "daemon-reload"), f"`{scope.shown} daemon-reload`")
     run(*scope.systemctl, "reset-failed", UNIT)  # fails where it had not failed

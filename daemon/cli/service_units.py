@@ -51,7 +51,7 @@ def units(scope: Scope, place: Place, version: int) -> dict[Path, str]:
     values = {
         "command": unit_command(place.command),
         "groups": " ".join(place.groups),
-        "nvidia_modprobe": place.nvidia_modprobe or "",
+        "nvidia_modprobe": unit_command((place.nvidia_modprobe or "", "-u", "-c", "0")),
     }
     return {
         path: fill(template(name), values) for path, (name, wanted) in _all(scope, place, version).items() if wanted
@@ -69,7 +69,9 @@ def _all(scope: Scope, place: Place, version: int) -> Mapping[Path, tuple[str, b
     for later in LATER_VERSIONS:
         found[drop_ins / f"10-systemd-{later}.conf"] = (f"systemd/later/{later}.conf", version >= later)
     if scope.system:
-        found[drop_ins / "10-nvidia.conf"] = ("systemd/system/nvidia.conf", place.nvidia_modprobe is not None)
+        nvidia = place.nvidia_modprobe is not None
+        found[drop_ins / "10-nvidia.conf"] = ("systemd/nvidia/nvidia.conf", nvidia)
+        found[scope.folder / "pro-engine-nvidia.service"] = ("systemd/nvidia/pro-engine-nvidia.service", nvidia)
         found[sysusers_file(place)] = ("systemd/system/pro-engine.sysusers.conf", True)
     return found
 
