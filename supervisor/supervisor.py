@@ -195,9 +195,9 @@ class Supervisor:
             self._policy.forget()
 
     def _on_ready(self, life: Life, *, safe_mode: bool) -> None:
-        log.info("daemon_ready", pid=life.pid, url=self._publication.runtime.url)
         why = "safe mode: the GPU is left alone, since starts with it failed" if safe_mode else None
         self._tell("serving", why, "READY=1", daemon_pid=life.pid, safe_mode=safe_mode)
+        log.info("daemon_ready", pid=life.pid, url=self._publication.runtime.url)
 
     def _on_stop(self, times: int) -> None:
         if times == 1:

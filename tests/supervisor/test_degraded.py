@@ -93,8 +93,8 @@ async def test_a_degraded_unit_is_ready_for_systemd(start: Start, tmp_path: Path
 
 async def test_clients_learn_that_the_one_who_answers_is_us(start: Start) -> None:
     supervised = await start({"STAND_IN": "crash_at_import", **OFTEN})
-    (supervised.state_dir / "secret").write_text("s3cret\n")
     await supervised.event("degraded")
+    (supervised.state_dir / "secret").write_text("s3cret\n")
     health = json.loads(await supervised.get("/health?challenge=abc"))
     assert health["status"] == "degraded"
     assert len(health["proof"]) == 64

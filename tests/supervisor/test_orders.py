@@ -72,7 +72,6 @@ async def test_a_new_supervisor_clears_the_daemon_of_a_killed_one_and_has_its_po
     first = await start({"STAND_IN": "ignore_lifeline", **reports.environ})
     stale, port = await first.ready(), first.runtime()["port"]
     first.signal(signal.SIGKILL)
-    await first.process.wait()
     second = await start({"PRO_ENGINE_PORT": str(port)})
     await second.event("stale_daemon_cleared")
     assert await second.ready() != stale
@@ -92,7 +91,6 @@ async def test_a_daemon_that_stopped_before_it_had_the_lock_is_cleared_by_the_le
     assert record_holder(lock) is None
     os.close(lock)
     first.signal(signal.SIGKILL)
-    await first.process.wait()
     second = await start({"PRO_ENGINE_PORT": str(port)})
     await second.ready()
     assert second.runtime()["port"] == port
