@@ -6,6 +6,7 @@ import asyncio
 import math
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -13,14 +14,17 @@ import structlog
 
 from daemon import log, settings
 from daemon.errors import StoreTooNew, WrongSettings
-from daemon.lifecycle import Heartbeat, RecordLock, SupervisorGone
+from daemon.lifecycle import LOCK_RETRY_SECONDS, Heartbeat, RecordLock, SupervisorGone
+from daemon.runtime_file import running_url
 from daemon.settings import Settings
 
 EXIT_CRASHED: Final = 1
 EXIT_FAILED: Final = 3
 EXIT_RESTART: Final = 75
 EXIT_CONFIG: Final = 78
+EXIT_ALREADY_RUNNING: Final = 100
 LOCK_SECONDS: Final = 10.0
+PUBLISH_SECONDS: Final = 3.0  # for the one who runs already to say where
 
 
 def main() -> int:
@@ -61,6 +65,9 @@ def _end_at_once_when_told() -> None:
 def _live(values: Settings, on_ready: Callable[[], None]) -> int:
     from daemon.app import serve  # here, where what it breaks on is told and makes exit code 3
 
+    # its own supervisor, then: the lock is held to the end of the process
+    if values.is_bare and not RecordLock(values.folders.state / "supervisor.lock").take(0):
+        return _tell_already_running(values)
     if values.standby and values.heartbeat_fd is not None:
         Heartbeat(values.heartbeat_fd).stand_by()
     lock = RecordLock(values.folders.state / "store.lock")
@@ -76,6 +83,15 @@ def _live(values: Settings, on_ready: Callable[[], None]) -> int:
 
     asyncio.run(serve_and_give_up_the_lock())
     return 0
+
+
+def _tell_already_running(values: Settings) -> int:
+    """A supervisor has these folders, or another bare daemon."""
+    deadline = time.monotonic() + PUBLISH_SECONDS
+    while (url := running_url(values.folders.runtime_file)) is None and time.monotonic() < deadline:
+        time.sleep(LOCK_RETRY_SECONDS)
+    print(f"Pro Engine already runs at {url}" if url else "Pro Engine is already starting or stopping", flush=True)
+    return EXIT_ALREADY_RUNNING
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Final
@@ -30,6 +32,7 @@ from daemon.jobs.queue import JobQueue
 from daemon.jobs.runner import JobRunner
 from daemon.jobs.submission import Limits, Submission
 from daemon.lifecycle import BACKLOG, Heartbeat, listening_sockets, watch_lifeline
+from daemon.runtime_file import RuntimeFile
 from daemon.settings import Settings
 from daemon.store.database import Database, open_database
 from daemon.store.files import Files
@@ -91,6 +94,7 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             hosts=own_names(settings.host, *settings.hosts),
             clock=time.time,
             started_at=started_at,
+            safe_mode=settings.safe_mode,
         )
 
 
@@ -145,16 +149,29 @@ async def serve(settings: Settings, on_ready: Callable[[], None] = lambda: None)
             for listener in sockets:
                 await web.SockSite(runner, listener, backlog=BACKLOG).start()
             log.info("serving", address=sockets[0].getsockname()[:2])
+            published = _publish(settings, sockets[0]) if settings.is_bare else None
             on_ready()
             if beat is not None:
                 beat.start()
             await drain.asked()
+            if published is not None:
+                published.tell("stopping")
             await _drain_jobs(runner, parts, drain, settings.drain_seconds)
             await drain_http(runner, sockets, parts, drain)
+            if published is not None:
+                published.withdraw()
     finally:
         if beat is not None:
             beat.stop()
     log.info("stopped")
+
+
+def _publish(settings: Settings, listener: socket.socket) -> RuntimeFile:
+    host, port = listener.getsockname()[:2]
+    instance = settings.instance or secrets.token_hex(16)
+    published = RuntimeFile(settings.folders.runtime_file, instance, host, port, time.time)
+    published.tell("serving")
+    return published
 
 
 def _listen_to_signals(settings: Settings) -> Drain:

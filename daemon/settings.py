@@ -71,6 +71,11 @@ class Settings:
     worker_memory: int  # bytes
     drain_seconds: float
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether no supervisor stands above."""
+        return self.lifeline_fd is None
+
 
 def folders(env: Mapping[str, str]) -> Folders:
     """State and cache folders: ours by name, else the file's, else systemd's, else the platform's custom.

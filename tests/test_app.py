@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from daemon.lifecycle import RecordLock
 from tests.api.conftest import png
 from tests.conftest import copy_kernels
 
@@ -36,6 +37,7 @@ async def start(tmp_path: Path, kernel_cache: Path) -> AsyncIterator[Start]:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "daemon"),
             env=os.environ | env | changes,
+            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
         started.append(process)
@@ -67,8 +69,11 @@ async def test_a_daemon_that_cannot_start_ends_and_does_not_hang(start: Start, t
     process = await start(PRO_ENGINE_CACHE_DIR=str(tmp_path / "file"))
     async with asyncio.timeout(20):
         _, errors = await process.communicate()
-    assert process.returncode not in {0, None}
+    assert process.returncode == 3
     assert b"in the way" not in errors
+    told = json.loads(errors.splitlines()[-1])
+    assert told["event"] == "daemon_failed_to_start"
+    assert told["exception"][0]["exc_type"] == "NotADirectoryError"
 
 
 async def test_a_job_that_was_taken_is_done_before_a_signal_ends_the_daemon(start: Start, tmp_path: Path) -> None:
@@ -93,3 +98,36 @@ async def test_a_job_that_was_taken_is_done_before_a_signal_ends_the_daemon(star
     async with asyncio.timeout(30):
         await process.communicate()
     assert process.returncode == 0
+
+
+async def test_a_bare_daemon_says_where_it_is_for_as_long_as_it_runs(start: Start, tmp_path: Path) -> None:
+    process = await start()
+    address = (await event(process, "serving"))["address"]
+    assert isinstance(address, list)
+    await event(process, "worker_started")
+    found = json.loads((tmp_path / "state" / "runtime.json").read_text())
+    assert (found["port"], found["state"], found["pid"]) == (address[1], "serving", process.pid)
+    process.terminate()
+    assert await process.wait() == 0
+    assert not (tmp_path / "state" / "runtime.json").exists()
+
+
+async def test_of_two_bare_daemons_in_one_folder_the_second_names_the_first_and_ends_with_100(start: Start) -> None:
+    first = await start()
+    address = (await event(first, "serving"))["address"]
+    assert isinstance(address, list)
+    second = await start()
+    said, _ = await second.communicate()
+    assert second.returncode == 100
+    assert said.decode() == f"Pro Engine already runs at http://127.0.0.1:{address[1]}\n"
+    assert first.returncode is None
+
+
+async def test_a_store_that_another_daemon_holds_is_worth_another_try(start: Start, tmp_path: Path) -> None:
+    """A daemon whose supervisor was killed drains still; ours is not to open what it has open."""
+    lock = RecordLock(tmp_path / "state" / "store.lock")
+    assert lock.take(0)
+    second = await start()
+    await event(second, "store_taken")
+    assert await second.wait() == 75
+    lock.release()

@@ -16,10 +16,10 @@ PACKAGES = ("daemon", "supervisor", "shaders")
 VALUES = {"daemon.errors", "daemon.executor.messages", "daemon.jobs.job"}
 # What the modules below a name may import of ours, beside themselves and VALUES.
 MAY_IMPORT = {
-    "daemon.__main__": {"daemon.app", "daemon.settings", "daemon.log", "daemon.lifecycle"},
+    "daemon.__main__": {"daemon.app", "daemon.settings", "daemon.log", "daemon.lifecycle", "daemon.runtime_file"},
     "daemon.app": {
         *("daemon.api", "daemon.jobs", "daemon.executor", "daemon.store", "daemon.accounts"),
-        *("daemon.settings", "daemon.lifecycle", "daemon.drain"),
+        *("daemon.settings", "daemon.lifecycle", "daemon.drain", "daemon.runtime_file"),
     },
     "daemon.cli": {
         *("daemon.__main__", "daemon.settings", "daemon.log", "daemon.client", "daemon.published"),
@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "daemon.settings": {"daemon.config_file", "daemon.parsing"},
     "daemon.config_file": set(),
     "daemon.parsing": set(),
+    "daemon.runtime_file": set(),
     "daemon.log": {"daemon.lines"},
     "daemon.lines": set(),
     "daemon.lifecycle": set(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from daemon import lifecycle
-from daemon.lifecycle import Heartbeat, RecordLock, listening_sockets, watch_lifeline
+from daemon.lifecycle import Heartbeat, RecordLock, SupervisorGone, listening_sockets, watch_lifeline
 
 HOLDER = """
 import sys
@@ -68,6 +69,24 @@ def test_who_waits_gets_the_lock_as_soon_as_it_is_free(tmp_path: Path) -> None:
     end(first)
     assert got_it(waiting)
     end(waiting)
+
+
+def test_who_gives_the_lock_up_lets_the_next_one_have_it_while_it_lives_on(tmp_path: Path) -> None:
+    lock = RecordLock(tmp_path / "store.lock")
+    assert lock.take(0.0)
+    waiting = holder(tmp_path / "store.lock", seconds=30.0)
+    lock.release()
+    assert got_it(waiting)
+    end(waiting)
+
+
+def test_who_waits_for_the_lock_stops_when_its_supervisor_is_gone(tmp_path: Path, pipe: tuple[int, int]) -> None:
+    first = holder(tmp_path / "store.lock")
+    assert got_it(first)
+    os.close(pipe[1])
+    with pytest.raises(SupervisorGone):
+        RecordLock(tmp_path / "store.lock").take(math.inf, pipe[0])
+    end(first)
 
 
 def test_the_lock_is_private_and_never_handed_to_children(tmp_path: Path) -> None:

@@ -25,6 +25,11 @@ def test_what_is_set_is_read() -> None:
     assert (found.cache_ttl, found.log_format) == (1800.0, "json")
 
 
+def test_in_safe_mode_there_is_the_cpu_and_nothing_else() -> None:
+    assert read(HOME | {"PRO_ENGINE_SAFE_MODE": "1", "PRO_ENGINE_DEVICE": "gpu"}).devices == ("cpu",)
+    assert read(HOME | {"PRO_ENGINE_SAFE_MODE": "0", "PRO_ENGINE_DEVICE": "gpu"}).devices == ("gpu",)
+
+
 def test_an_empty_word_is_as_good_as_none() -> None:
     assert read(HOME | {"PRO_ENGINE_PORT": " "}).port == 3007
 
@@ -49,6 +54,8 @@ def test_an_empty_word_is_as_good_as_none() -> None:
         ("CACHE_HOURS", "inf"),
         ("CACHE_HOURS", "nan"),
         ("DRAIN_SECONDS", "-1"),
+        ("STANDBY", "yes"),
+        ("SAFE_MODE", "2"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_it_may_be(name: str, value: str) -> None:

@@ -15,6 +15,7 @@ from daemon.errors import BadRequest
 from daemon.executor.executor import ExecutorStatus
 
 MAX_CHALLENGE: Final = 128
+SAFE_MODE_REASON: Final = "safe mode: the service failed again and again, and leaves the GPU alone"
 
 
 async def health(request: web.Request) -> web.Response:
@@ -26,6 +27,7 @@ async def health(request: web.Request) -> web.Response:
     port = sockname[1] if sockname else None
     body: dict[str, Any] = {
         "status": status,
+        "safe_mode": parts.safe_mode,
         "timestamp": timestamp(parts.clock()),
         "port": port,
         "pid": os.getpid(),
@@ -42,6 +44,8 @@ async def health(request: web.Request) -> web.Response:
 def _status(parts: Parts, devices: ExecutorStatus) -> str:
     if parts.submission.draining:
         return "draining"
+    if parts.safe_mode:
+        return "degraded"
     quarantined = any(item.quarantined for item in devices.rejected)
     if not devices.devices:
         return "degraded" if quarantined else "starting"
@@ -55,10 +59,13 @@ def _services(parts: Parts, devices: ExecutorStatus) -> dict[str, dict[str, Any]
         webgpu: dict[str, Any] = {"status": "ok", "devices": [gpu.name for gpu in gpus]}
     else:
         webgpu = {"status": "starting" if not devices.devices else "unavailable"}
+    acceleration = {"status": "on" if any(gpu.kind != "software" for gpu in gpus) else "off"}
+    if parts.safe_mode:
+        acceleration = {"status": "off", "reason": SAFE_MODE_REASON}
     names = [device.name for device in devices.devices]
     return {
         "webgpu": webgpu | ({"rejected": rejected} if rejected else {}),
-        "gpu_acceleration": {"status": "on" if any(gpu.kind != "software" for gpu in gpus) else "off"},
+        "gpu_acceleration": acceleration,
         "codecs": {"status": "ok"},
         "file_manager": {"status": "ok"},
         "hardware_detector": {"status": "ok" if names else "starting", "devices": names, "starts": devices.starts},

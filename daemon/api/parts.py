@@ -43,6 +43,7 @@ class Parts:
     hosts: frozenset[str]
     clock: Callable[[], float]
     started_at: float
+    safe_mode: bool = False  # the supervisor does not trust the GPU
     # open ones and how each was asked for, to be closed when the daemon stops
     sockets: dict[web.WebSocketResponse, web.Request] = field(default_factory=dict)
     waits: dict[asyncio.Timeout, web.Request] = field(default_factory=dict)  # answers held back until a job is over

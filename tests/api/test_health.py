@@ -79,6 +79,21 @@ async def test_a_quarantined_device_degrades_and_one_not_chosen_does_not(
     assert body["services"]["webgpu"]["rejected"] == [rejected[0].model_dump()]
 
 
+async def test_in_safe_mode_it_says_so_and_is_degraded(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, before = await service.json("GET", "/health")
+    assert before["safe_mode"] is False
+    object.__setattr__(service.parts, "safe_mode", True)
+    monkeypatch.setattr(service.parts.executor, "status", ExecutorStatus)  # while its worker starts too
+    try:
+        status, body = await service.json("GET", "/health")
+    finally:
+        object.__setattr__(service.parts, "safe_mode", False)
+    assert (status, body["status"], body["safe_mode"]) == (200, "degraded", True)
+    acceleration = body["services"]["gpu_acceleration"]
+    assert acceleration["status"] == "off"
+    assert acceleration["reason"].startswith("safe mode")
+
+
 async def test_without_a_device_yet_it_is_starting(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service.parts.executor, "status", ExecutorStatus)
     _, body = await service.json("GET", "/health")

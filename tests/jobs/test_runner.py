@@ -12,6 +12,7 @@ import pytest
 from daemon.errors import BrokenImage, DiskFull, ProEngineError, StoreBusy, WorkerCrashed
 from daemon.jobs import runner as runner_module
 from daemon.jobs.job import JobState
+from daemon.store.jobs import JobEvent
 from tests.jobs.conftest import Bench
 
 Result = TypeVar("Result")
@@ -195,6 +196,48 @@ async def test_a_drain_that_runs_out_of_time_queues_again_without_counting(runni
     assert (job.state, job.attempts, job.deaths) == (QUEUED, 0, 0)
     assert [found.deaths for found in await running.ledger.recover()] == [0]
     assert list((running.files.root / "tmp").iterdir()) == []
+
+
+async def test_who_rests_finishes_what_runs_and_starts_nothing_more(running: Bench) -> None:
+    job_id = await _begin(running)
+    running.runner.rest()
+    waiting = await running.submit(b"another")
+    running.executor.gate.set()
+    assert (await running.until(await running.ledger.get(job_id, "ann"))).state is DONE
+    await running.runner.drain(10)
+    assert (await running.get(waiting)).state is QUEUED
+    assert len(running.executor.runs) == 1
+
+
+async def test_a_subscriber_hears_of_a_job_that_is_set_aside(running: Bench) -> None:
+    job_id = await _begin(running)
+    with running.hub.subscription("ann") as subscriber:
+        subscriber.listen_to(None)
+        running.runner.rest()
+        await running.runner.drain(0)
+        event = await subscriber.next()
+    assert isinstance(event, JobEvent)
+    assert (event.job, event.event) == (job_id, "queued")
+
+
+async def test_a_drain_does_not_wait_for_a_store_that_gave_an_error_and_loses_no_job_to_it(
+    running: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await _begin(running)
+    errors = [sqlite3.OperationalError("odd"), sqlite3.OperationalError("odd")]
+    for name in ("finish", "fail"):
+
+        async def refuse(*_arguments: Any) -> Any:
+            raise errors.pop()
+
+        monkeypatch.setattr(running.ledger, name, refuse)
+    running.executor.gate.set()
+    async with asyncio.timeout(10):
+        while errors:
+            await asyncio.sleep(0)
+        await running.runner.drain(0.1)  # it sleeps until its next try, which is seconds away
+    job = await running.ledger.get(job_id, "ann")
+    assert (job.state, job.attempts, job.deaths) == (QUEUED, 0, 0)
 
 
 async def test_a_drain_while_a_job_is_being_started_leaves_it_queued(bench: Bench) -> None:
