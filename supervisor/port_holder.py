@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from supervisor.address import conflicts
+from supervisor.listening import listening_sockets, sockets_by_pid
 
 if TYPE_CHECKING:
     import psutil
 
-_LISTENING = b"0A"  # in /proc/net/tcp
+_UNKNOWN = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,53 +62,55 @@ FindHolders = Callable[[str, int], tuple[PortHolder, ...]]
 def find_port_holders(host: str, port: int) -> tuple[PortHolder, ...]:
     """Every process that is seen to listen on the port, oldest first; empty where no socket listens, known or not.
 
-    The system-wide list is read first, because it shows the sockets of those that cannot be asked. Then each process
-    is asked, because that list names one pid only for a listener that several inherited.
+    All that have the socket are looked for, because many lists name one pid only for a listener that several inherited.
     """
+    sockets = listening_sockets(host, port)
+    if sockets is None:
+        return _one_of_a_kind(_ask_each_process(host, port))
+    seen = _one_of_a_kind(_describe(pid, sock.address) for pid, sock in sockets_by_pid(sockets))
+    return seen or tuple(PortHolder(sock.address, user=_user_name(sock.uid)) for sock in sockets)
+
+
+def _ask_each_process(host: str, port: int) -> Iterator[PortHolder | None]:
+    """Where the kernel has no such list (macOS); only root is told of other users' processes."""
     import psutil  # memory that an undisturbed start does not need
-
-    try:
-        rows = psutil.net_connections("tcp")
-    except psutil.AccessDenied:  # macOS lets only root list them; then the walk is all there is
-        return _one_of_a_kind(_walk(host, port))
-    listening = [row.laddr for row in rows if row.laddr and row.status == psutil.CONN_LISTEN]
-    hidden = [address.ip for address in listening if address.port == port and conflicts(address.ip, host)]
-    if not hidden:
-        return ()
-    user = _owner_of_sockets(port)
-    return _one_of_a_kind(_walk(host, port)) or tuple(PortHolder(ip, user=user) for ip in dict.fromkeys(hidden))
-
-
-def _walk(host: str, port: int) -> Iterator[PortHolder]:
-    import psutil
 
     for candidate in psutil.process_iter():
         try:
             rows = candidate.net_connections("tcp")
-            listening = [row.laddr.ip for row in rows if row.status == psutil.CONN_LISTEN and row.laddr.port == port]
-            address = next((ip for ip in listening if conflicts(ip, host)), None)
-            if address is not None:
-                yield _describe(candidate, address)
         except (psutil.Error, OSError):  # gone meanwhile, or not ours to ask
             continue
+        listening = [row.laddr.ip for row in rows if row.status == psutil.CONN_LISTEN and row.laddr.port == port]
+        address = next((ip for ip in listening if conflicts(ip, host)), None)
+        if address is not None:
+            yield _describe(candidate.pid, address)
 
 
-def _describe(process: psutil.Process, address: str) -> PortHolder:
-    return PortHolder(
-        address,
-        process.pid,
-        process.name(),
-        process.username(),
-        datetime.fromtimestamp(process.create_time(), UTC),
-        state_dir=_state_dir_of_pro_engine(process),
-        in_container=_pid_namespace(process.pid) not in {None, _pid_namespace(os.getpid())},
-    )
+def _describe(pid: int, address: str) -> PortHolder | None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return PortHolder(
+            address,
+            pid,
+            process.name(),
+            process.username(),
+            datetime.fromtimestamp(process.create_time(), UTC),
+            state_dir=_state_dir_of_pro_engine(process),
+            in_container=_pid_namespace(pid) not in {None, _pid_namespace(os.getpid())},
+        )
+    except psutil.NoSuchProcess:  # gone meanwhile
+        return None
+    except (psutil.Error, OSError):  # not ours to ask
+        return PortHolder(address, pid)
 
 
-def _one_of_a_kind(holders: Iterable[PortHolder]) -> tuple[PortHolder, ...]:
+def _one_of_a_kind(holders: Iterable[PortHolder | None]) -> tuple[PortHolder, ...]:
     """The oldest of those that share a listener, which most likely started the others."""
     kinds: dict[tuple[str | None, ...], list[PortHolder]] = {}
-    for holder in sorted(holders, key=lambda holder: (holder.since or datetime.max.replace(tzinfo=UTC), holder.pid)):
+    known = [holder for holder in holders if holder]
+    for holder in sorted(known, key=lambda holder: (holder.since or _UNKNOWN, holder.pid or 0)):
         kinds.setdefault((holder.address, holder.name, holder.user, holder.state_dir), []).append(holder)
     return tuple(replace(kind[0], sharing=len(kind) - 1) for kind in kinds.values())
 
@@ -132,20 +135,6 @@ def _pid_namespace(pid: int) -> str | None:
         return str(Path(f"/proc/{pid}/ns/pid").readlink())
     except OSError:  # not Linux, or not ours to ask
         return None
-
-
-def _owner_of_sockets(port: int) -> str | None:
-    """The kernel tells whose a socket is, even where it hides the process; None where that is not one user."""
-    owners: set[int] = set()
-    for table in ("tcp", "tcp6"):
-        try:
-            rows = Path(f"/proc/net/{table}").read_bytes().splitlines()[1:]
-        except OSError:
-            continue
-        for _, local, _, state, _, _, _, uid, *_ in map(bytes.split, rows):
-            if state == _LISTENING and int(local.rpartition(b":")[2], 16) == port:
-                owners.add(int(uid))
-    return _user_name(owners.pop()) if len(owners) == 1 else None
 
 
 def _user_name(uid: int) -> str:

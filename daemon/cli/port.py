@@ -11,7 +11,7 @@ import contextlib
 import ipaddress
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -65,15 +65,12 @@ async def explain(host: str, port: int) -> str:
 
 
 def find_holders(host: str, port: int) -> list[Holder]:
-    """Those that can be seen; else one unknown, where somebody listens."""
-    found = list(_walk(host, port))
-    if found:
-        return found
-    try:
-        listening = _any_listens(psutil.net_connections("tcp"), host, port)
-    except psutil.AccessDenied:  # macOS lets only root list them
-        listening = False
-    return [Holder()] if listening else []
+    """One for each socket in the way; unknown where this user cannot see whose it is."""
+    return [
+        _look_at(pid)
+        for pid, row in _connections()
+        if row.status == psutil.CONN_LISTEN and row.laddr.port == port and _excludes(row.laddr.ip, host)
+    ]
 
 
 def looks_like_the_old_engine(holder: Holder, health: Mapping[str, Any]) -> bool:
@@ -106,15 +103,23 @@ async def ask_health(host: str, port: int) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _walk(host: str, port: int) -> Iterator[Holder]:
-    for process in psutil.process_iter():
-        try:
-            if not _any_listens(process.net_connections("tcp"), host, port):
-                continue
-            command = tuple(process.cmdline())
-            yield Holder(process.pid, process.name(), process.username(), command, _folder(process))
-        except (psutil.Error, OSError):  # gone meanwhile, or not ours to ask
-            continue
+def _connections() -> Iterator[tuple[int | None, Any]]:
+    try:
+        yield from ((row.pid, row) for row in psutil.net_connections("tcp"))
+    except psutil.AccessDenied:  # macOS lets only root list them all
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                yield from ((process.pid, row) for row in process.net_connections("tcp"))
+
+
+def _look_at(pid: int | None) -> Holder:
+    if pid is None:
+        return Holder()
+    try:
+        process = psutil.Process(pid)
+        return Holder(pid, process.name(), process.username(), tuple(process.cmdline()), _folder(process))
+    except (psutil.Error, OSError):  # gone meanwhile, or not ours to ask
+        return Holder()
 
 
 def _folder(process: psutil.Process) -> str:
@@ -122,11 +127,6 @@ def _folder(process: psutil.Process) -> str:
         return process.cwd()
     except (psutil.Error, OSError):
         return ""
-
-
-def _any_listens(rows: Iterable[Any], host: str, port: int) -> bool:
-    listening = [row.laddr.ip for row in rows if row.status == psutil.CONN_LISTEN and row.laddr.port == port]
-    return any(_excludes(address, host) for address in listening)
 
 
 def _excludes(listening: str, wanted: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supervisor import listening, port_holder
 from supervisor.address import conflicts
 from supervisor.port_holder import PortHolder, find_port_holders, state_dir_told
 from tests.supervisor.conftest import ROOT, free_port
@@ -142,3 +144,21 @@ def test_another_pro_engine_is_named_with_its_state_folder() -> None:
         (holder,) = find_port_holders("127.0.0.1", port)
         assert str(holder).startswith(f"another Pro Engine (pid {other.pid}, ")
         assert "state folder /somewhere/else" in str(holder)
+
+
+def test_where_the_kernel_has_no_list_each_process_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS."""
+    monkeypatch.setattr(listening, "TABLES", ())
+    port = free_port()
+    with decoy("--listen", f"127.0.0.1:{port}", "--share", 1) as server:
+        (holder,) = find_port_holders("127.0.0.1", port)
+        assert (holder.pid, holder.sharing) == (server.pid, 1)
+        assert find_port_holders("127.0.0.2", port) == ()
+
+
+def test_a_process_that_is_gone_before_it_is_described_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(port_holder, "sockets_by_pid", lambda sockets: [(4_194_305, sockets[0])])
+    with socket.create_server(("127.0.0.1", free_port())) as server:
+        assert find_port_holders(*server.getsockname()) == (
+            PortHolder("127.0.0.1", user=pwd.getpwuid(os.getuid()).pw_name),
+        )
