@@ -18,6 +18,7 @@ from daemon.errors import ServiceRefused
 
 UNSIGNED: Final = "@sha256@"
 _TAG: Final = re.compile(r"(?<=pro-engine-sha256: )(?:[0-9a-f]{64}|@sha256@)")
+_NOT_IN_A_PROGRAM: Final = "\"'\\"  # systemd takes no such path, however it is quoted
 _PLACEHOLDER: Final = re.compile(r"@([a-z_]+)@")
 
 
@@ -58,6 +59,8 @@ def unit_command(words: Sequence[str]) -> str:
 
     A `$` stands for itself in the program's own path and is doubled in what follows it.
     """
+    if any(letter in words[0] for letter in _NOT_IN_A_PROGRAM):
+        raise _cannot_hold(words[0])
     program, *arguments = (_plain(word).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") for word in words)
     return " ".join(f'"{word}"' for word in (program, *(word.replace("$", "$$") for word in arguments)))
 
@@ -73,5 +76,9 @@ def plist_string(word: str) -> str:
 def _plain(word: str) -> str:
     """What a line of a unit, or a plist, can hold at all."""
     if not word.isprintable():  # false for line ends, and for the surrogates of a path that is no UTF-8
-        raise ServiceRefused(f"the path {word!r} has a character that no unit can hold; install Pro Engine elsewhere")
+        raise _cannot_hold(word)
     return word
+
+
+def _cannot_hold(word: str) -> ServiceRefused:
+    return ServiceRefused(f"the path {word!r} has a character that no unit can hold; install Pro Engine elsewhere")

@@ -51,7 +51,7 @@ def test_a_value_that_looks_like_a_placeholder_stays_one() -> None:
         (("/opt/bin/pro-engine",), '"/opt/bin/pro-engine"'),
         (("/opt/my apps/pro-engine",), '"/opt/my apps/pro-engine"'),
         (("/opt/100%/p",), '"/opt/100%%/p"'),
-        (('/opt/"a"\\b',), '"/opt/\\"a\\"\\\\b"'),
+        (("/opt/a", 'x "y" \\z'), '"/opt/a" "x \\"y\\" \\\\z"'),
         (("/opt/$a", "-m", "$HOME"), '"/opt/$a" "-m" "$$HOME"'),
         (("/opt/größe",), '"/opt/größe"'),
     ],
@@ -66,6 +66,12 @@ def test_a_path_that_no_unit_can_hold_is_refused(path: str) -> None:
         unit_command((path,))
     with pytest.raises(ServiceRefused, match="no unit can hold"):
         plist_strings((path,))
+
+
+@pytest.mark.parametrize("path", ["/opt/it's", '/opt/"a"', "/opt/a\\b"])
+def test_a_program_that_systemd_would_not_take_is_refused(path: str) -> None:
+    with pytest.raises(ServiceRefused, match="no unit can hold"):
+        unit_command((path,))
 
 
 @given(st.lists(WORDS, min_size=1, max_size=4))

@@ -16,3 +16,14 @@ async def test_it_is_made_once_and_is_readable_by_its_owner_alone(command: Comma
     for name in ("token", "secret"):
         assert stat.S_IMODE((home / "state" / name).stat().st_mode) == 0o600
     assert stat.S_IMODE((home / "state").stat().st_mode) == 0o700
+
+
+async def test_a_member_of_the_group_gets_the_one_of_the_machines_service(command: Command, home: Path) -> None:
+    shared = home / "shared"
+    shared.mkdir()
+    (shared / "runtime.json").write_text('{"host": "127.0.0.1", "port": 1}')
+    (shared / "token").write_text("the machine's\n")
+    assert (await command("token", PRO_ENGINE_SHARED_DIR=str(shared))).out == "the machine's\n"
+    own = (await command("token")).out
+    (home / "state" / "runtime.json").write_text('{"host": "127.0.0.1", "port": 1}')
+    assert (await command("token", PRO_ENGINE_SHARED_DIR=str(shared))).out == own
