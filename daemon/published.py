@@ -5,13 +5,14 @@ The files are a hint, never a proof: `client.connect` has the service prove itse
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from daemon.errors import ServiceUnreachable
 from daemon.settings import Folders
@@ -57,6 +58,15 @@ def published_services(own: Folders, env: Mapping[str, str]) -> Iterator[tuple[A
             f"this machine's service is for the group {GROUP}, and {name} is not in it: "
             f"`sudo usermod -aG {GROUP} {name}`, and log in again"
         )
+
+
+def published_runtime(address: Address, own: Folders, env: Mapping[str, str]) -> dict[str, Any]:
+    """All that the service at this address publishes of itself, for a person to read; empty where it is gone again."""
+    for folders in (own, system_folders(env)):
+        if published_address(folders) == address:
+            with contextlib.suppress(OSError, ValueError):
+                return dict(json.loads(folders.runtime_file.read_text()))
+    return {}
 
 
 def system_folders(env: Mapping[str, str]) -> Folders:

@@ -1,4 +1,4 @@
-"""A planned restart: the next daemon stands by before the present one goes, and the kernel passes the lock between them."""
+"""A planned restart: the next daemon stands by before the present one goes; the kernel passes the lock between them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ async def hand_over(current: Life, standby: Life, deadline: float) -> None:
     standby.go()
 
 
-async def first_of(*waits: Coroutine[Any, Any, Any], timeout: float | None = None) -> None:
+async def first_of(*waits: Coroutine[Any, Any, Any], seconds: float | None = None) -> None:
     """Wait until one is over, or for so many seconds; the others are given up."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
-        await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()

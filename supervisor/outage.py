@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -52,9 +52,11 @@ class Outage:
         report: OutageReport,
         *,
         prove: Callable[[str, int], str | None],
+        origins: Collection[str] = (),
         timing: OutageTiming = DEFAULT_TIMING,
     ) -> None:
         self.report = report
+        self._origins = origins
         self._listeners = listeners
         self._prove = prove
         self._timing = timing
@@ -131,7 +133,8 @@ class Outage:
             if head is None:
                 return
             port = sock.getsockname()[1]
-            reply = answer(head, self.report, now=self._loop.time(), port=port, prove=self._prove)
+            now = self._loop.time()
+            reply = answer(head, self.report, now=now, port=port, prove=self._prove, origins=self._origins)
             async with asyncio.timeout(self._timing.linger):
                 await self._loop.sock_sendall(sock, reply)
                 sock.shutdown(socket.SHUT_WR)

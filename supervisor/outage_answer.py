@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,12 @@ from urllib.parse import parse_qs, urlsplit
 
 MOST_CHALLENGE = 128  # as the daemon has it
 CODE = "daemon_unavailable"
+ORIGIN = re.compile(rb"^origin:[ \t]*(\S+)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+PREFLIGHT = (
+    "Access-Control-Allow-Methods: GET, POST, DELETE",
+    "Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, Prefer, Range",
+    "Access-Control-Allow-Private-Network: true",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +33,24 @@ class OutageReport:
 
 
 def answer(
-    head: bytes, report: OutageReport, *, now: float, port: int, prove: Callable[[str, int], str | None]
+    head: bytes,
+    report: OutageReport,
+    *,
+    now: float,
+    port: int,
+    prove: Callable[[str, int], str | None],
+    origins: Collection[str] = (),
 ) -> bytes:
-    """503, whatever is asked. A request that makes no sense gets it too: nobody is here who could mind it."""
+    """503, whatever is asked. A request that makes no sense gets it too: nobody is here who could mind it.
+
+    A page of one of `origins` may read it; its preflight is answered, or it would only see that the network failed.
+    """
     method, path, challenge = _read(head)
+    page = _page(head, origins)
+    if page and method == "OPTIONS":
+        return "\r\n".join(
+            ("HTTP/1.1 204 No Content", *_allowing(page), *PREFLIGHT, "Connection: close", "", "")
+        ).encode()
     retry_after = max(1, math.ceil(report.retry_at - now))
     if path == "/health" and method in {"GET", "HEAD"}:
         body, content_type = _health(report, retry_after, port), "application/json"
@@ -44,6 +65,7 @@ def answer(
         f"Content-Length: {len(payload)}",
         f"Retry-After: {retry_after}",
         "X-Content-Type-Options: nosniff",
+        *(_allowing(page) if page else ()),
         "Connection: close",
     )
     return "\r\n".join((*lines, "", "")).encode() + (b"" if method == "HEAD" else payload)
@@ -59,6 +81,21 @@ def _read(head: bytes) -> tuple[str, str, str]:
     except ValueError:  # such as an address in brackets that is none
         return method, "", ""
     return method, url.path, challenge if len(challenge) <= MOST_CHALLENGE else ""
+
+
+def _page(head: bytes, origins: Collection[str]) -> str | None:
+    """The listed origin whose page asks."""
+    found = ORIGIN.search(head)
+    origin = found[1].decode("ascii", "replace") if found else None
+    return origin if origin in origins else None
+
+
+def _allowing(origin: str) -> tuple[str, ...]:
+    return (
+        f"Access-Control-Allow-Origin: {origin}",
+        "Access-Control-Expose-Headers: Retry-After",
+        "Vary: Origin",
+    )
 
 
 def _problem(report: OutageReport, retry_after: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ SECRET_NAME = "secret"  # noqa: S105  the name of the file
 
 
 def prove(state_dir: Path, challenge: str, port: int) -> str | None:
-    """HMAC-SHA256 over challenge, our pid and port, as the daemon gives it; None before a daemon has made the secret."""
+    """HMAC-SHA256 over challenge, pid and port, as the daemon gives it; None before a daemon has made the secret."""
     try:
         secret = (state_dir / SECRET_NAME).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):

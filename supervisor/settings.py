@@ -32,6 +32,7 @@ class Settings:
     shared_dir: Path | None  # where a system service publishes itself to the users of its group
     host: str
     port: int  # 0: any
+    origins: tuple[str, ...]  # of the pages that may read why there is no daemon
     log_format: LogFormat
     drain_deadline: float  # seconds from TERM to ABRT; with the 3 s to KILL it stays below the unit's TimeoutStopSec
     deadlines: Deadlines
@@ -48,6 +49,7 @@ def read_settings(environ: Mapping[str, str], daemon_command: Sequence[str] = ()
         shared_dir=_shared_dir(environ),
         host=_host(environ),
         port=_port(environ),
+        origins=tuple(environ.get("PRO_ENGINE_ORIGINS", "").replace(",", " ").split()),
         log_format=_log_format(environ),
         drain_deadline=_seconds(environ, "PRO_ENGINE_DRAIN_DEADLINE", 90.0),
         deadlines=Deadlines(

@@ -30,6 +30,7 @@ from supervisor.socket import Listener
 
 log = structlog.get_logger()
 
+LONG_PAUSE = 2.0  # below it a client is better off waiting in the backlog than being told to come back
 ENDING_SECONDS = 15.0  # tracebacks, a kill, our own exit: what a stop may take beyond the drain deadline
 # The command itself is wrong; anything else that fails a spawn (no memory, no process to be had) may pass.
 _NOT_EXECUTABLE = (FileNotFoundError, PermissionError, NotADirectoryError)
@@ -116,7 +117,10 @@ class Supervisor:
                 continue
             log.warning("daemon_restarting", delay=round(decision.delay, 3), failures=self._policy.failures)
             self._tell("restarting", sentence(ending), last_ending=sentence(ending), daemon_pid=None)
-            await self._pause(decision.delay)
+            if decision.delay < LONG_PAUSE:
+                await self._pause(decision.delay)
+            else:
+                await self._answer_meanwhile(self._report(ending, decision.delay), decision.delay)
         log.info("stopped")
         return os.EX_OK
 
@@ -174,22 +178,27 @@ class Supervisor:
         return standby
 
     async def _stay_degraded(self, ending: Ending, retry_after: float) -> None:
-        """Answer in the daemon's place until it is time for the next try, or somebody has mended something."""
-        reason = f"{sentence(ending)}; it is tried again in {math.ceil(retry_after)} s"
-        report = OutageReport(
-            reason, secrets.token_hex(4), asyncio.get_running_loop().time() + retry_after, self._restarts
-        )
-        log.error("degraded", reason=reason, error_id=report.error_id, retry_after=round(retry_after, 3))
+        """Wait for the next try, or until somebody has mended something."""
+        report = self._report(ending, retry_after)
+        log.error("degraded", reason=report.reason, error_id=report.error_id, retry_after=round(retry_after, 3))
         # READY, because we do serve: systemd would end a unit that is not ready in time, and our socket with it
-        self._tell("degraded", reason, "READY=1", last_ending=sentence(ending), daemon_pid=None)
-        async with Outage(self._listeners, report, prove=self._prove):
-            await self._pause(retry_after)
+        self._tell("degraded", report.reason, "READY=1", last_ending=sentence(ending), daemon_pid=None)
+        await self._answer_meanwhile(report, retry_after)
+
+    def _report(self, ending: Ending, seconds: float) -> OutageReport:
+        reason = f"{sentence(ending)}; it is tried again in {math.ceil(seconds)} s"
+        retry_at = asyncio.get_running_loop().time() + seconds
+        return OutageReport(reason, secrets.token_hex(4), retry_at, self._restarts)
+
+    async def _answer_meanwhile(self, report: OutageReport, seconds: float) -> None:
+        async with Outage(self._listeners, report, prove=self._prove, origins=self._settings.origins):
+            await self._pause(seconds)
 
     def _prove(self, challenge: str, port: int) -> str | None:
         return prove(self._settings.state_dir, challenge, port)
 
     async def _pause(self, seconds: float) -> None:
-        await first_of(self._orders.stop.wait(), self._orders.reload.wait(), timeout=seconds)
+        await first_of(self._orders.stop.wait(), self._orders.reload.wait(), seconds=seconds)
         if self._orders.reload.is_set():
             self._orders.reload.clear()
             self._policy.forget()

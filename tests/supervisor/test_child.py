@@ -34,7 +34,8 @@ async def test_term_lets_the_request_in_flight_finish_and_exits_0_without_a_runt
     supervised.signal(signal.SIGTERM)
     assert await body(reader, writer) == "finished"
     assert await supervised.exit_code() == 0
-    assert [path.name for path in supervised.state_dir.iterdir()] == ["supervisor.lock"]
+    left = {path.name for path in supervised.state_dir.iterdir()}
+    assert left == {"supervisor.lock", "store.lock", "daemons.json"}
 
 
 async def test_a_second_signal_kills_at_once(start: Start, reports: Reports) -> None:

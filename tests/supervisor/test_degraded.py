@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
@@ -98,3 +99,25 @@ async def test_clients_learn_that_the_one_who_answers_is_us(start: Start) -> Non
     health = json.loads(await supervised.get("/health?challenge=abc"))
     assert health["status"] == "degraded"
     assert len(health["proof"]) == 64
+
+
+async def test_a_long_pause_before_the_next_try_is_answered_too(start: Start) -> None:
+    waits = {"PRO_ENGINE_BACKOFF_FIRST": "600", "PRO_ENGINE_BACKOFF_MAX": "600"}
+    supervised = await start({"STAND_IN": "crash_at_import", **waits})
+    await supervised.event("daemon_restarting", failures=2)
+    assert json.loads(await supervised.get("/api/jobs"))["code"] == "daemon_unavailable"
+    assert supervised.runtime()["state"] == "restarting"
+
+
+async def test_a_listed_page_may_read_the_reason(start: Start) -> None:
+    page = {"PRO_ENGINE_ORIGINS": "http://localhost:3002"}
+    supervised = await start({"STAND_IN": "crash_at_import", **OFTEN, **page})
+    await supervised.event("degraded")
+    for origin, allowed in (("http://localhost:3002", True), ("http://localhost:3003", False), ("null", False)):
+        for method in ("GET", "OPTIONS"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", supervised.runtime()["port"])
+            writer.write(f"{method} /health HTTP/1.1\r\nHost: x\r\nOrigin: {origin}\r\n\r\n".encode())
+            answer = (await reader.read()).decode()
+            writer.close()
+            assert (f"Access-Control-Allow-Origin: {origin}\r\n" in answer) is allowed
+            assert answer.startswith("HTTP/1.1 204" if allowed and method == "OPTIONS" else "HTTP/1.1 503")

@@ -124,5 +124,5 @@ async def test_the_standby_has_no_descriptor_of_the_old_one(start: Start) -> Non
 async def test_of_several_waits_the_first_ends_all() -> None:
     never = asyncio.Event()
     await first_of(never.wait(), asyncio.sleep(0))
-    await first_of(never.wait(), timeout=0)
+    await first_of(never.wait(), seconds=0)
     assert len(asyncio.all_tasks()) <= 2

@@ -5,6 +5,7 @@ import os
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,14 @@ def test_only_our_own_file_is_withdrawn(tmp_path: Path) -> None:
 
 
 def test_a_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    earlier = {"instance": "x", "pid": 1, "start_ticks": 2, "boot_id": "b", "host": "127.0.0.1", "port": 9}
+    earlier: dict[str, Any] = {
+        "instance": "x",
+        "pid": 1,
+        "start_ticks": 2,
+        "boot_id": "b",
+        "host": "127.0.0.1",
+        "port": 9,
+    }
     (tmp_path / "runtime.json").write_text(json.dumps(earlier))
     assert read_runtime_file(tmp_path) == RuntimeFile(**earlier)
 
@@ -86,5 +94,5 @@ async def test_the_state_folder_and_the_files_in_it_are_private(start: Start) ->
     await supervised.ready()
     assert stat.S_IMODE(supervised.state_dir.stat().st_mode) == 0o700
     modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in supervised.state_dir.iterdir()}
-    assert modes == {"runtime.json": 0o600, "supervisor.lock": 0o600}
+    assert modes == dict.fromkeys(("runtime.json", "supervisor.lock", "store.lock", "daemons.json"), 0o600)
     assert supervised.runtime()["pid"] == supervised.pid
