@@ -71,8 +71,8 @@ class Load:
         self._losses: list[Loss] = []
         self._count = Count()
 
-    def start(self, *, fresh: int = 2, kept: int = 2, token: str | None = None) -> None:
-        clients: list[Callable[[], Coroutine[Any, Any, None]]] = [self._fresh] * fresh + [self._kept] * kept
+    def start(self, each: int, *, token: str | None = None) -> None:
+        clients: list[Callable[[], Coroutine[Any, Any, None]]] = [self._fresh] * each + [self._kept] * each
         self._stopping = False
         self._tasks = [asyncio.create_task(client()) for client in clients]
         if token is not None:

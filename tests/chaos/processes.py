@@ -103,6 +103,13 @@ def of_session(session: int) -> Iterator[int]:
                 yield int(entry.name)
 
 
+def listeners(pid: int) -> set[str]:
+    """The sockets of a process that listen, by their inodes."""
+    tables = [Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    listening = {f"socket:[{row.split()[9]}]" for table in tables for row in table if row.split()[3] == "0A"}
+    return {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()} & listening
+
+
 def end_folder(folder: Path) -> None:
     """Kill what is left of a service."""
     for pid in list(of_folder(folder)):

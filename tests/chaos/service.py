@@ -37,7 +37,8 @@ ASK_EVERY = 0.01
 class Service:
     def __init__(self, command: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
         self.command = tuple(command)
-        self.folders = Folders(Path(environ["PRO_ENGINE_STATE_DIR"]), Path(environ["PRO_ENGINE_CACHE_DIR"]))
+        self.state_dir = Path(environ["PRO_ENGINE_STATE_DIR"])
+        self.config = Path(environ["XDG_CONFIG_HOME"]) / "pro-engine" / "config.toml"
         self.daemons: dict[int, Held] = {}
         self.serving: Held | None = None
         reading, writing = os.pipe()
@@ -47,7 +48,10 @@ class Service:
             )
         finally:
             os.close(writing)
-        self.started_at = time.monotonic()
+        # A mount of its own is seen through one of the processes that have it.
+        seen_through = Path(f"/proc/{self.spawned.pid}/root") if self.command[:2] == ("unshare", "-m") else Path("/")
+        state = seen_through / self.state_dir.relative_to("/")
+        self.folders = Folders(state, Path(environ["PRO_ENGINE_CACHE_DIR"]))
         self.supervisor = Held(self.spawned.pid)
         self.log = Log(reading, log, self._on_event)
 
@@ -158,7 +162,7 @@ class Service:
             daemon.signal(signal.SIGKILL)
         self.spawned.wait()
         if others:
-            end_folder(self.folders.state)
+            end_folder(self.state_dir)
 
     def close(self) -> None:
         self.spawned.wait()
@@ -168,10 +172,10 @@ class Service:
 
     def _heads(self) -> list[Held]:
         """The supervisor; `unshare` passes no signal on to the one it started."""
-        if self.command[0] != "unshare":
+        if self.command[:2] != ("unshare", "-p"):
             return [self.supervisor]
         below = psutil.Process(self.supervisor.pid).children()
-        return [held for child in below if (held := hold_of_folder(child.pid, self.folders.state))]
+        return [held for child in below if (held := hold_of_folder(child.pid, self.state_dir))]
 
     def _on_event(self, event: Event) -> None:
         if event.get("event") == "daemon_started" and (held := hold_child(event["pid"], self.spawned.pid)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.chaos.fault import FAULTS, Fault
-from tests.chaos.faults import daemon, machine, neighbours, port, start, stop, supervisor
+from tests.chaos.faults import daemon, disk, machine, neighbours, planned, port, start, stop, supervisor
 
-MODULES = (daemon, port, start, stop, supervisor, machine, neighbours)
+MODULES = (daemon, port, start, stop, supervisor, planned, machine, disk, neighbours)
 __all__ = ["FAULTS", "MODULES", "Fault"]

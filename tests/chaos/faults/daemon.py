@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import time
 
@@ -11,6 +12,7 @@ from tests.chaos.lane import Lane
 from tests.chaos.service import BREAKABLE, Service
 
 HANG_WITHIN = 10.0
+NO_MORE = 3  # descriptors: those that are open stay, and no further one is given
 
 
 @fault("1", "kill -9 of the daemon in the middle of a job", "back within 2 s; the job is queued again, once")
@@ -52,10 +54,31 @@ async def hang(lane: Lane, service: Service, number: int) -> None:
     with lane.load.outage() as span:
         daemon.signal(number)
         died = await daemon.death()
-    assert service.log.named("daemon_hung", after=position)
+    await service.log.event("daemon_hung", after=position)
     assert died - span.begin < HANG_WITHIN
     lane.was_back(await service.back(died))
     await service.ready(after=position)
+
+
+@fault(
+    "22",
+    "no descriptors left in the daemon",
+    "told by looks at /health from outside; replaced; we have ours",
+    settings={"PRO_ENGINE_HEALTH_EVERY": "0.5", "PRO_ENGINE_HEALTH_DEADLINE": "0.5"},
+)
+async def no_descriptors(lane: Lane) -> None:
+    service = await lane.standing()
+    assert lane.load is not None
+    daemon, position = service.daemon, service.position
+    with lane.load.outage() as span:
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (NO_MORE, NO_MORE))
+        died = await daemon.death()
+    hung = await service.log.event("daemon_hung", after=position)
+    assert hung["deadline"] == "health"
+    assert died - span.begin < HANG_WITHIN
+    lane.was_back(await service.back(died))
+    await service.ready(after=position)
+    assert service.supervisor.alive
 
 
 @fault("24", "kill -9 of the worker in the middle of a job", "only the worker starts again; one attempt is lost")

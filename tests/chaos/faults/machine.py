@@ -5,27 +5,36 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import struct
 import time
+from datetime import datetime
 from pathlib import Path
 
 from tests.chaos.breakable_daemon import BOMB, bomb, leak_listener, signal_of
 from tests.chaos.fault import fault
 from tests.chaos.lane import Lane
 from tests.chaos.patience import patience
-from tests.chaos.processes import hold_of_folder, of_folder, of_session
+from tests.chaos.processes import Held, hold_of_folder, listeners, of_folder, of_session
 from tests.chaos.service import BREAKABLE, Service
 
-FAKES = Path(__file__).parents[2] / "executor" / "fakes"
+HANGS = Path(__file__).parents[2] / "executor" / "fakes" / "hangs"
+CLOCK = Path(__file__).parents[1] / "fakes" / "clock"
+MINUTE, DAY = 60.0, 86_400.0
 SUSPENDED_SECONDS = 6.0  # longer than every deadline that is lowered here
 SUSPENDED_IN_LIFE = 60.0
 AFTERWARDS = 3.0
+
+
+def python_path(first: Path) -> str:
+    """In front of what is there."""
+    return os.pathsep.join(filter(None, [str(first), os.environ.get("PYTHONPATH")]))
 
 
 @fault(
     "5",
     "a graphics driver that hangs (a fake wgpu)",
     "its worker is given up; degraded, on the CPU; nobody waits",
-    settings={"PRO_ENGINE_DEVICE": "auto", "PYTHONPATH": f"{FAKES / 'hangs'}:{os.environ.get('PYTHONPATH', '')}"},
+    settings={"PRO_ENGINE_DEVICE": "auto", "PYTHONPATH": python_path(HANGS)},
     slow=True,
 )
 async def hanging_driver(lane: Lane) -> None:
@@ -70,7 +79,7 @@ async def leaked_listener(lane: Lane) -> None:
     ours = {service.supervisor.pid, service.daemon.pid}
     listener = listeners(service.supervisor.pid) & listeners(service.daemon.pid)
     assert len(listener) == 1
-    for pid in set(of_folder(service.folders.state)) - ours:
+    for pid in set(of_folder(service.state_dir)) - ours:
         assert not listeners(pid) & listener, f"process {pid} has the listener"
     service.daemon.signal(signal_of(leak_listener))
     leaked = await grandchild(service, listener, ours)
@@ -94,7 +103,7 @@ async def leaked_listener(lane: Lane) -> None:
 async def suspend(lane: Lane) -> None:
     service = await lane.standing()
     daemon, position = service.daemon, service.position
-    held = [one for pid in of_folder(service.folders.state) if (one := hold_of_folder(pid, service.folders.state))]
+    held = [one for pid in of_folder(service.state_dir) if (one := hold_of_folder(pid, service.state_dir))]
     for number in (signal.SIGSTOP, signal.SIGCONT):
         for one in held:
             one.signal(number)
@@ -109,6 +118,30 @@ async def suspend(lane: Lane) -> None:
         one.close()
 
 
+@fault(
+    "21b",
+    "the wall clock jumps by a day, both ways (a fake clock)",
+    "nothing is killed, nothing restarts",
+    settings={"PYTHONPATH": python_path(CLOCK), "PRO_ENGINE_CACHE_HOURS": "1000"},
+    slow=True,
+)
+async def clock_jump(lane: Lane) -> None:
+    clock = lane.folder / "clock"
+    clock.write_bytes(struct.pack("d", 0.0))
+    service = await lane.standing(env={"CHAOS_CLOCK": str(clock)})
+    daemon, position = service.daemon, service.position
+    for offset in (DAY, -DAY, 0.0):
+        with clock.open("r+b") as file:
+            file.write(struct.pack("d", offset))
+        shown = datetime.fromisoformat((await service.health())["timestamp"]).timestamp()
+        assert abs(shown - time.time() - offset) < MINUTE, "the fake clock is not in use"
+        await lane.follow(service, [await service.hand_in(side=16)])
+        await asyncio.sleep(AFTERWARDS)
+    assert service.daemon is daemon
+    assert daemon.alive
+    assert not service.log.named("daemon_hung", after=position)
+
+
 async def sessions(session: int, wanted: int) -> None:
     """Until at least so many processes are in it; with 0, until none is."""
     async with patience(f"{wanted} processes in session {session}"):
@@ -116,17 +149,10 @@ async def sessions(session: int, wanted: int) -> None:
             await asyncio.sleep(0.02)
 
 
-def listeners(pid: int) -> set[str]:
-    """The sockets of a process that listen, by their inodes."""
-    tables = [Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
-    listening = {f"socket:[{row.split()[9]}]" for table in tables for row in table if row.split()[3] == "0A"}
-    return {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()} & listening
-
-
-async def grandchild(service: Service, listener: set[str], known: set[int]):  # type: ignore[no-untyped-def]
+async def grandchild(service: Service, listener: set[str], known: set[int]) -> Held:
     async with patience("the grandchild"):
         while True:
-            for pid in set(of_folder(service.folders.state)) - known:
-                if listeners(pid) & listener and (held := hold_of_folder(pid, service.folders.state)):
+            for pid in set(of_folder(service.state_dir)) - known:
+                if listeners(pid) & listener and (held := hold_of_folder(pid, service.state_dir)):
                     return held
             await asyncio.sleep(0.02)

@@ -16,8 +16,8 @@ async def kill_neighbour(lane: Lane) -> None:
     daemon = service.daemon
     neighbour = await lane.start("neighbour", env={"PRO_ENGINE_PORT": "0"})
     assert neighbour.address != service.address
-    for pid in list(of_folder(neighbour.folders.state)):
-        if held := hold_of_folder(pid, neighbour.folders.state):
+    for pid in list(of_folder(neighbour.state_dir)):
+        if held := hold_of_folder(pid, neighbour.state_dir):
             held.signal(signal.SIGKILL)
             held.close()
     await neighbour.supervisor.death()

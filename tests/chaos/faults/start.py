@@ -5,15 +5,32 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from supervisor.runtime_file import describe_ourselves, start_ticks
+from supervisor.spawned import SpawnedDaemon
 from tests.chaos.fault import fault
 from tests.chaos.lane import Lane
+from tests.chaos.processes import listeners
 from tests.chaos.service import STAND_IN
+from tests.chaos.skipped import Skipped
+from tests.chaos.wire import ask
 
 STARTERS = 20
 LOOPBACK = "127.0.0.1"
+LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
+LEFTOVER = Path(__file__).parents[1] / "leftover.py"
+PID_TRIES = 50
+CLEARING_SECONDS = 1.2  # by then a clearing that went by the number would have sent its next signal
+DEGRADE = {"PRO_ENGINE_CRASHES_MOST": "3", "PRO_ENGINE_CRASHES_WITHIN": "30", "PRO_ENGINE_RETRY_EVERY": "1"}
+MENDED_WITHIN = 3.0
 
 
 @fault("10", "a stale runtime file and locks, their pid another's by now", "passed over; the stranger is untouched")
@@ -25,6 +42,8 @@ async def stale_files(lane: Lane) -> None:
         members = {name: getattr(stale, name) for name in type(stale).__slots__}
         members |= {"pid": stranger.pid, "start_ticks": start_ticks(stranger.pid)}
         (state / "runtime.json").write_text(json.dumps(members))
+        ledger = [{name: identity(stranger.pid)[name] for name in SpawnedDaemon.__slots__}]
+        (state / "daemons.json").write_text(json.dumps(ledger))
         for name in ("supervisor.lock", "store.lock"):
             (state / name).touch()
         service = await lane.start(command=STAND_IN)
@@ -55,3 +74,84 @@ async def many_starts(lane: Lane) -> None:
             lane.forget(service)
     await lane.end(winner)
     assert await codes[services.index(winner)] == os.EX_OK
+
+
+@fault("11", "a pid given again in the middle of a clearing", "the stranger that has it now is untouched")
+async def recycled_pid(lane: Lane) -> None:
+    if not os.access(LAST_PID, os.W_OK) or os.geteuid() != 0:
+        raise Skipped("only root may choose the pid of the next process")
+    state = lane.folder / "service" / "state"
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    left = subprocess.Popen([sys.executable, str(LEFTOVER), str(state / "store.lock")], stdout=subprocess.PIPE)
+    assert left.stdout is not None
+    try:
+        assert await asyncio.to_thread(left.stdout.readline) == b"ready\n"
+        service = lane.spawn()
+        lane.figures.starts += 1
+        assert await asyncio.to_thread(left.stdout.readline) == b"TERM\n"  # it is being cleared
+    finally:
+        left.kill()
+        left.wait()
+        left.stdout.close()
+    with stranger_with_pid(lane, left.pid):
+        await service.ready()
+        assert await service.back(time.monotonic()) < 1.0
+        await asyncio.sleep(CLEARING_SECONDS)
+    await lane.end(service)
+
+
+@fault(
+    "19",
+    "a daemon that crashes at import, again and again",
+    "503 and when to come again; the socket stays; mended, it serves",
+    command=STAND_IN,
+    settings=DEGRADE,
+)
+async def crash_at_import(lane: Lane) -> None:
+    wrong = lane.folder / "wrong"
+    service = await lane.start(env={"STAND_IN_FILE": str(wrong)})
+    load = lane.attend(service)
+    listener, address = listeners(service.supervisor.pid), service.address
+    with load.outage() as span:
+        wrong.write_text("crash_at_import")
+        service.daemon.signal(signal.SIGKILL)
+        await service.log.event("degraded")
+        answer = await ask(address, "/api/service-info")
+        assert answer.status == 503
+        assert int(answer.headers["retry-after"]) >= 1
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert json.loads(answer.body)["code"] == "daemon_unavailable"
+        health = await ask(address, "/health")
+        assert (health.status, json.loads(health.body)["status"]) == (503, "degraded")
+        assert service.runtime()["state"] == "degraded"
+        wrong.unlink()
+        mended = time.monotonic()
+        await service.back(mended)
+    lane.was_back(time.monotonic() - mended, MENDED_WITHIN)
+    assert span.end > mended
+    assert listeners(service.supervisor.pid) == listener
+    assert service.address == address
+    await lane.end(service)
+
+
+def identity(pid: int) -> dict[str, Any]:
+    """Everything true of a process but that it is ours: the token is not in its environment."""
+    return {
+        "pid": pid,
+        "start_ticks": start_ticks(pid),
+        "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        "uid": os.getuid(),
+        "exe": str(Path(f"/proc/{pid}/exe").readlink()),
+        "instance": "0" * 32,
+    }
+
+
+@contextmanager
+def stranger_with_pid(lane: Lane, pid: int) -> Iterator[None]:
+    for _ in range(PID_TRIES):  # another process of this machine may be faster
+        LAST_PID.write_text(str(pid - 1))
+        with lane.stranger("the one that has the pid now") as stranger:
+            if stranger.pid == pid:
+                yield
+                return
+    raise Skipped(f"pid {pid} was not to be had again")

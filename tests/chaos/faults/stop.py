@@ -64,4 +64,4 @@ async def ended(lane: Lane, service: Service, within: float) -> None:
     assert not service.log.named("daemon_killed")
     assert not service.log.named("daemon_drain_deadline_missed")
     assert not service.folders.runtime_file.exists()
-    assert list(of_folder(service.folders.state)) == []
+    assert list(of_folder(service.state_dir)) == []
