@@ -171,8 +171,8 @@ class Supervisor:
             standby = self._spawn(standby=True)
             await hand_over(current, standby, self._settings.drain_deadline)
         except (StandbyFailed, OSError) as error:
-            log.error("planned_restart_called_off", reason=str(error))  # noqa: TRY400
             self._tell("serving", f"the planned restart was called off: {error}", "READY=1")
+            log.error("planned_restart_called_off", reason=str(error))  # noqa: TRY400
             return current
         self._policy.forget()
         return standby

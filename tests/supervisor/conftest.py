@@ -62,7 +62,7 @@ class Supervised:
         assert line, f"the log ended:\n{''.join(self.output)}"
         self.output.append(line)
         try:
-            found = json.loads(line)
+            found = json.loads(line[line.find("{") :])  # a traceback that is being written may stand before it
         except ValueError:
             return {}
         if not isinstance(found, dict):

@@ -47,7 +47,8 @@ def test_a_reader_that_stalls_stops_nothing_and_is_told_later_what_it_missed() -
     lines: list[dict[str, Any]] = []
     while not lines or lines[-1]["event"] != "log_lines_dropped":
         lines.append(json.loads(process.stderr.readline()))
-    assert [line["number"] for line in lines[:-1]] == list(range(len(lines) - 1))
+    numbers = [line["number"] for line in lines[:-1]]
+    assert numbers == sorted(set(numbers)), "in order, each once"
     assert len(lines) - 1 + lines[-1]["count"] == 100_000
     process.stdin.close()
     assert process.wait(10) == 0
