@@ -72,7 +72,8 @@ class Place:
         lines = (self.folder / "log").read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
-    async def spawn(self, **changes: str) -> Life:
+    async def spawn(self, stderr: int | None = None, **changes: str) -> Life:
+        """A daemon that logs to our file, or to `stderr`."""
         lifeline, held = os.pipe()
         heard, written = os.pipe()
         env = {
@@ -89,7 +90,7 @@ class Place:
                 *(sys.executable, "-P", "-m", "daemon"),
                 env=os.environ | env | self.env | changes,
                 stdin=asyncio.subprocess.DEVNULL,
-                stderr=log,
+                stderr=log if stderr is None else stderr,
                 pass_fds=(self.listener.fileno(), lifeline, written),
                 start_new_session=True,
             )

@@ -75,7 +75,12 @@ def booted(binds: Mapping[Path, str]) -> Iterator[Machine]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=CLEAN | {"MACHINE_BINDS": ":".join(f"{source}={target}" for source, target in binds.items())},
+        # MACHINE_OVER: see with-systemd; for trying another version of systemd by hand
+        env=CLEAN
+        | {
+            "MACHINE_OVER": os.environ.get("MACHINE_OVER", ""),
+            "MACHINE_BINDS": ":".join(f"{source}={target}" for source, target in binds.items()),
+        },
     )
     assert launcher.stdin
     assert launcher.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -356,3 +357,37 @@ async def test_signals_before_the_daemon_serves_end_it_with_nothing_broken(here:
         life.send(number)
         assert await life.exit_code() in {0, -number}  # the interpreter itself may not have come so far
     await here.ready()
+
+
+async def test_a_subscriber_that_takes_nothing_in_does_not_hold_a_hand_over_up(here: Place) -> None:
+    life = await here.ready()
+    silent = await here.connect()
+    upgrade = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
+    key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
+    status, _, _ = await silent.ask("GET /ws", f"Authorization: Bearer {here.token}", *upgrade, key)
+    assert status == 101
+    life.send(signal.SIGHUP)
+    asked = time.monotonic()
+    assert await life.exit_code() == 0  # it would answer the closing, but never does
+    assert time.monotonic() - asked < 4.0
+
+
+async def test_a_daemon_whose_log_nobody_reads_serves_works_and_ends(here: Place) -> None:
+    """`pro-engine run 2>&1 | less`: the pipe is full, and who is at the terminal reads."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 1024)
+    os.set_blocking(writing, True)
+    life = await here.spawn(stderr=writing)
+    await life.says("ready")
+    async with session(here) as client:
+        status, job = await submit(client, png(), headers={"Prefer": "wait=60"})
+        assert (status, job["state"]) == (200, "done")
+    life.send(signal.SIGTERM)
+    asked = time.monotonic()
+    assert await life.exit_code() == 0
+    assert time.monotonic() - asked < 6.0
+    os.close(reading)
+    os.close(writing)

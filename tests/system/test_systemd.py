@@ -160,12 +160,12 @@ def load(machine: Machine, at_once: int = 8) -> Iterator[Load]:
                 pipe.close()  # type: ignore[union-attr]
 
 
-def test_it_is_active_only_after_a_daemon_was_ready(installed: Machine) -> None:
+def test_it_is_active_only_after_a_daemon_serves(installed: Machine) -> None:
     unit = "/org/freedesktop/systemd1/unit/pro_2dengine_2eservice"
     interface = ("org.freedesktop.systemd1", unit, "org.freedesktop.systemd1.Unit")
     entered = int(installed.out("busctl", "get-property", *interface, "ActiveEnterTimestamp").split()[1])
-    ready = events(installed, "daemon_ready")[-1]["timestamp"]
-    told = subprocess.run(["date", "-d", ready, "+%s%6N"], capture_output=True, text=True, check=True)
+    serving = events(installed, "serving")[-1]["timestamp"]
+    told = subprocess.run(["date", "-d", serving, "+%s%6N"], capture_output=True, text=True, check=True)
     assert entered >= int(told.stdout)
     assert ask(installed, "GET", "/health")["status"] in {"healthy", "starting"}
 
