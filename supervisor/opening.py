@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from collections.abc import MutableMapping
 from random import Random
 
@@ -11,6 +9,7 @@ import structlog
 
 from supervisor.evict import evict
 from supervisor.lock import take_lock
+from supervisor.log import say
 from supervisor.settings import Settings
 from supervisor.socket import Listener, find_squatters, open_listener, take_inherited
 from supervisor.stale import clear_by_ledger, clear_stale_daemon
@@ -55,7 +54,7 @@ def holders_of_wanted_port(listener: Listener) -> tuple[str, ...]:
 def _say_port_taken(listener: Listener) -> None:
     holders = holders_of_wanted_port(listener)
     log.warning("port_taken", wanted=listener.wanted_port, using=listener.port, holders=list(holders))
-    _say(f"Port {listener.wanted_port} is held by {' and '.join(holders)}; using {listener.port} instead.")
+    say(f"Port {listener.wanted_port} is held by {' and '.join(holders)}; using {listener.port} instead.")
 
 
 async def _warn_of_squatters(listener: Listener) -> None:
@@ -63,12 +62,4 @@ async def _warn_of_squatters(listener: Listener) -> None:
     if squatters:
         names = [str(squatter) for squatter in squatters]
         log.warning("port_shared_with_a_stranger", port=listener.port, strangers=names)
-        _say(
-            f"localhost:{listener.port} may reach {' and '.join(names)}; the address of Pro Engine is {listener.host}."
-        )
-
-
-def _say(sentence: str) -> None:
-    """To the person at the terminal, beside the log."""
-    with contextlib.suppress(OSError):
-        print(sentence, file=sys.stderr, flush=True)
+        say(f"localhost:{listener.port} may reach {' and '.join(names)}; the address of Pro Engine is {listener.host}.")

@@ -37,20 +37,20 @@ class SpawnedDaemon:
 
 def identify(pid: int, instance: str) -> SpawnedDaemon | None:
     """The process as the kernel shows it now; None where it is gone, has not that token, or there is no /proc."""
-    boot, ticks = boot_id(), start_ticks(pid)
     try:
-        uid, exe = _uid(pid), _exe(pid)
         environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except (OSError, ValueError):
+    except OSError:
         return None
-    if boot is None or ticks is None or f"PRO_ENGINE_INSTANCE={instance}".encode() not in environ:
-        return None
-    return SpawnedDaemon(pid, ticks, boot, uid, exe, instance)
+    return _describe(pid, instance) if f"PRO_ENGINE_INSTANCE={instance}".encode() in environ else None
 
 
 def remember(state_dir: Path, pid: int, instance: str) -> None:
-    """Enter a daemon that was just started. Its identity is read while it is our child, so it is certainly its own."""
-    daemon = identify(pid, instance)
+    """Enter a daemon that was just started. What is read of our own child is certainly its own.
+
+    Its token is known, since we gave it. To look for it would miss some: exec lets the parent go on a moment before
+    the kernel shows the child's new environment.
+    """
+    daemon = _describe(pid, instance)
     if daemon:
         others = [other for other in recall(state_dir) if other.pid != pid and _may_live(other)]
         _write(state_dir, [*others, daemon])
@@ -71,6 +71,15 @@ def recall(state_dir: Path) -> list[SpawnedDaemon]:
         return [_read(line) for line in found][-MOST:]
     except (OSError, ValueError, KeyError, TypeError):
         return []
+
+
+def _describe(pid: int, instance: str) -> SpawnedDaemon | None:
+    boot, ticks = boot_id(), start_ticks(pid)
+    try:
+        uid, exe = _uid(pid), _exe(pid)
+    except (OSError, ValueError):
+        return None
+    return None if boot is None or ticks is None else SpawnedDaemon(pid, ticks, boot, uid, exe, instance)
 
 
 def _read(line: Any) -> SpawnedDaemon:

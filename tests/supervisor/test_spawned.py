@@ -45,13 +45,22 @@ def test_several_are_remembered_and_the_dead_struck_out(tmp_path: Path) -> None:
         assert [daemon.pid for daemon in recall(tmp_path)] == [second.pid, third.pid]
 
 
-def test_one_without_the_token_or_that_is_gone_is_not_remembered(tmp_path: Path) -> None:
+def test_one_without_the_token_is_never_recognized_and_one_that_is_gone_not_remembered(tmp_path: Path) -> None:
     with decoy(environ={"PRO_ENGINE_INSTANCE": "token2"}) as other:
         remember(tmp_path, other.pid, "token")
+        assert [identify(daemon.pid, daemon.instance) for daemon in recall(tmp_path)] == [None]
         other.signal(signal.SIGKILL)
         other.started.wait()
         remember(tmp_path, other.pid, "token2")
-    assert recall(tmp_path) == []
+    assert [daemon.instance for daemon in recall(tmp_path)] == ["token"]
+    assert identify(other.pid, "token2") is None
+
+
+def test_one_whose_environment_is_not_yet_shown_is_remembered(tmp_path: Path) -> None:
+    """Between its exec and the moment when the kernel shows it, a child has no environment to be known by."""
+    with decoy(environ={}) as daemon:
+        remember(tmp_path, daemon.pid, "token")
+    assert [found.pid for found in recall(tmp_path)] == [daemon.pid]
 
 
 def test_without_proc_nothing_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
