@@ -59,6 +59,7 @@ async def drain_http(runner: web.AppRunner, sockets: Sequence[socket.socket], pa
     for listener in sockets:
         loop.remove_reader(listener.fileno())
     await asyncio.sleep(SETTLE_SECONDS)
+    await _cut_sockets(goodbyes, parts)
     for site in runner.sites:
         await site.stop()
     # one that was accepted last may not have sent its request yet
@@ -67,10 +68,16 @@ async def drain_http(runner: web.AppRunner, sockets: Sequence[socket.socket], pa
         answered = lambda: not any(map(_is_busy, _connections(runner)))
         if not await drain.until(answered, REQUEST_SECONDS, fast=FAST_SECONDS):
             log.warning("requests_cut", count=sum(map(_is_busy, _connections(runner))), fast=drain.fast)
-    if drain.fast:
-        goodbyes.cancel()
-    await asyncio.gather(goodbyes, return_exceptions=True)
     await runner.cleanup()
+
+
+async def _cut_sockets(goodbyes: asyncio.Task[None], parts: Parts) -> None:
+    """A subscriber that did not take its closing in would hold everybody else up; it misses nothing when it is back."""
+    goodbyes.cancel()
+    await asyncio.gather(goodbyes, return_exceptions=True)
+    for request in parts.sockets.values():
+        if request.transport is not None:
+            request.transport.abort()
 
 
 def _connections(runner: web.AppRunner) -> list[RequestHandler]:

@@ -4,8 +4,9 @@ they use.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import sys
+import select
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Final
 import psutil
 
 PERIOD_SECONDS: Final = 0.25
+STDERR: Final = 2
 EXIT_CODE: Final = 71  # EX_OSERR: the executor tells the client `out_of_memory`
 
 
@@ -45,7 +47,13 @@ class MemoryWatch(threading.Thread):
         while self._working.wait():
             resident = own.memory_info().rss
             if resident > self._limit:
-                sys.stderr.write(f"worker: {resident >> 20} MiB is over the limit of {self._limit >> 20} MiB\n")
-                sys.stderr.flush()
+                _say(f"worker: {resident >> 20} MiB is over the limit of {self._limit >> 20} MiB\n")
                 os._exit(EXIT_CODE)
             pause.wait(PERIOD_SECONDS)
+
+
+def _say(line: str) -> None:
+    """To standard error if it takes a line at once: with a reader who stalls, the memory would go on growing."""
+    with contextlib.suppress(OSError, ValueError):
+        if select.select([], [STDERR], [], 0)[1]:
+            os.write(STDERR, line.encode())

@@ -52,6 +52,7 @@ class JobRunner:
         self._in_flight: dict[str, asyncio.Event] = {}  # by picture and recipe: the same work is done once
         self._cancelling: set[str] = set()
         self._feeding: asyncio.Task[None] | None = None
+        self._resting = False
 
     @property
     def running(self) -> int:
@@ -60,7 +61,7 @@ class JobRunner:
     async def run(self) -> None:
         """Hand job after job to worker after worker, until cancelled, or told to `rest`."""
         self._feeding = asyncio.current_task()
-        while True:
+        while not self._resting:
             lease = await self._executor.lease()
             try:
                 job = await self._queue.get()
@@ -80,6 +81,7 @@ class JobRunner:
 
     def rest(self) -> None:
         """Start no more jobs. Those that wait do so in the store, for the next daemon."""
+        self._resting = True
         if self._feeding is not None:
             self._feeding.cancel()
 
@@ -128,6 +130,7 @@ class JobRunner:
             await self._ledger.cancelled(job.id, JobState.RUNNING)
         else:
             await self._ledger.requeue(job.id, job.attempts)
+        log.info("job_set_aside")
 
     async def _put_back(self, job: Job) -> None:
         try:

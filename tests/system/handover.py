@@ -72,7 +72,7 @@ class Place:
         lines = (self.folder / "log").read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
-    async def spawn(self, stderr: int | None = None, **changes: str) -> Life:
+    async def spawn(self, *, stderr: int | None = None, **changes: str) -> Life:
         """A daemon that logs to our file, or to `stderr`."""
         lifeline, held = os.pipe()
         heard, written = os.pipe()
@@ -105,14 +105,18 @@ class Place:
         return life
 
     async def ready(self, **changes: str) -> Life:
-        life = await self.spawn(**changes)
+        life = await self.spawn(stderr=None, **changes)
         life.ready_at = await life.says("ready")
         return life
 
-    async def hand_over(self, old: Life) -> Life:
+    async def standby(self) -> Life:
+        standby = await self.spawn(PRO_ENGINE_STANDBY="1")
+        await standby.says("standby")
+        return standby
+
+    async def hand_over(self, old: Life, following: Life | None = None) -> Life:
         """As a supervisor does for a planned restart."""
-        following = await self.spawn(PRO_ENGINE_STANDBY="1")
-        await following.says("standby")
+        following = following or await self.standby()
         old.send(signal.SIGHUP)
         assert await old.exit_code() == 0
         following.ready_at = await following.says("ready")

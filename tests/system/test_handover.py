@@ -114,28 +114,42 @@ async def test_hand_overs_under_load_lose_no_request(here: Place) -> None:
     assert crowd.tally.answers[200] > 500
 
 
+@pytest.mark.timeout(300)
 async def test_over_twenty_quick_hand_overs_no_job_is_lost_and_none_counts_an_attempt(here: Place) -> None:
-    life = await here.ready(PRO_ENGINE_DRAIN_SECONDS="0.01")  # so that jobs are set aside too
+    """One job is set aside in the middle of its work each time, others are handed in all the while."""
     here.env["PRO_ENGINE_DRAIN_SECONDS"] = "0.01"
+    life = await here.ready()
     taken: list[str] = []
     over = asyncio.Event()
 
     async def keep_submitting() -> None:
         async with session(here) as client:
             while not over.is_set():
-                status, job = await submit(client, png(120, 90), params={"scale_factor": "4x"})
+                status, job = await submit(client, png())
                 assert status == 202, job
                 taken.append(job["id"])
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.3)
 
+    async with session(here) as client:
+        status, long = await submit(client, LONG, params={"scale_factor": "8x"})
+    assert status == 202
     submitting = asyncio.create_task(keep_submitting())
     for _ in range(20):
-        life = await here.hand_over(life)
+        standby = await here.standby()
+        await _until_running(here, long["id"])
+        life = await here.hand_over(life, standby)
     over.set()
     await submitting
-    found = await until_done(here, taken)
+    found = await until_done(here, [long["id"], *taken])
     assert len(found) > 20
     assert {(job["attempts"], job["restarts"]) for job in found} == {(0, 0)}
+    assert sum(line["event"] == "job_set_aside" for line in here.log) == 20
+
+
+async def _until_running(here: Place, job_id: str) -> None:
+    async with asyncio.timeout(60):
+        while (await job_of(here, job_id))["state"] != "running":
+            await asyncio.sleep(0.02)
 
 
 async def test_a_hand_over_serves_on_while_jobs_run_and_then_tells_clients_to_come_again(here: Place) -> None:
@@ -143,8 +157,7 @@ async def test_a_hand_over_serves_on_while_jobs_run_and_then_tells_clients_to_co
     life = await here.ready(PRO_ENGINE_DRAIN_SECONDS="60")
     async with session(here) as client, watching(client) as watcher:
         running = await begin_long_job(client, watcher)
-        following = await here.spawn(PRO_ENGINE_STANDBY="1")
-        await following.says("standby")
+        following = await here.standby()
         life.send(signal.SIGHUP)
         await _logged(here, "draining")
         status, waiting = await submit(client, png())
@@ -196,8 +209,7 @@ async def test_an_upload_in_the_middle_of_a_hand_over_is_taken_and_a_kept_connec
     idle = await here.connect()
     assert (await idle.ask("GET /health"))[0] == 200
     upload = await Upload.begin(here)
-    following = await here.spawn(PRO_ENGINE_STANDBY="1")
-    await following.says("standby")
+    following = await here.standby()
     life.send(signal.SIGHUP)
     await _logged(here, "draining")
     status, headers, _ = await idle.ask("GET /health")
@@ -323,8 +335,7 @@ async def test_a_standby_opens_nothing_and_ends_when_told_or_left_alone(here: Pl
     life = await here.ready()
     before = sorted(path.name for path in (here.folder / "state").iterdir())
     for end in (lambda one: one.send(signal.SIGTERM), Life.cut_lifeline):
-        standby = await here.spawn(PRO_ENGINE_STANDBY="1")
-        await standby.says("standby")
+        standby = await here.standby()
         fds = [str(path.readlink()) for path in Path(f"/proc/{standby.process.pid}/fd").iterdir()]
         assert not any(name.endswith((".db", ".db-wal", ".db-shm")) for name in fds)
         end(standby)
@@ -335,8 +346,7 @@ async def test_a_standby_opens_nothing_and_ends_when_told_or_left_alone(here: Pl
 
 async def test_a_standby_waits_on_while_the_store_is_held_and_begins_when_it_is_let_go(here: Place) -> None:
     life = await here.ready()
-    standby = await here.spawn(PRO_ENGINE_STANDBY="1")
-    await standby.says("standby")
+    standby = await here.standby()
     life.process.kill()  # not handed over: died
     await standby.says("ready")
     standby.send(signal.SIGTERM)
