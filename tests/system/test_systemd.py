@@ -297,14 +297,24 @@ def test_a_stop_lets_the_running_job_finish_and_the_next_start_still_has_it(inst
     assert (found["state"], found["restarts"], found["attempts"]) == ("done", 0, 0)
 
 
+def opened_by_the_driver(machine: Machine) -> bool:
+    """Whether a restart ends with llvmpipe in use. On a machine that is busy it may miss the deadline for a device."""
+    machine.run("systemctl", "restart", "pro-engine")
+    until(lambda: ask(machine, "GET", "/health")["services"]["hardware_detector"]["devices"])
+    found = ask(machine, "GET", "/health")["services"]
+    if "llvmpipe" in found["hardware_detector"]["devices"][0]:
+        return True
+    assert "did not start within" in found["webgpu"]["rejected"][0]["reason"], found
+    return False
+
+
+@pytest.mark.timeout(300)
 def test_a_vulkan_driver_can_do_its_work_inside_the_hardening(installed: Machine) -> None:
     """Mesa's software driver: it compiles at run time as drivers of GPUs do, and asks for less of the machine."""
     if installed.run("sh", "-c", "ls /usr/share/vulkan/icd.d/lvp_icd*", check=False).returncode:
         missing("no Vulkan driver", "sudo apt-get install libvulkan1 mesa-vulkan-drivers")
     with drop_in(installed, "[Service]\nEnvironment=PRO_ENGINE_DEVICE=llvmpipe\n"):
-        installed.run("systemctl", "restart", "pro-engine")
-        devices = until(lambda: ask(installed, "GET", "/health")["services"]["hardware_detector"]["devices"])
-        assert "llvmpipe" in devices[0]
+        until(lambda: opened_by_the_driver(installed), 150)
         job = ask(installed, "POST", "/api/process?scale_factor=2x&name=small.png", "/opt/pictures/small.png")
         until(lambda: ask(installed, "GET", f"/api/jobs/{job['id']}")["state"] == "done")
     installed.run("systemctl", "restart", "pro-engine")
