@@ -126,6 +126,7 @@ class Supervisor:
 
     async def _live(self) -> Ending | None:
         """From a spawn to the end of the daemon, or of the one that took its place; None where we leave it behind."""
+        self._take_reload()  # a daemon that starts now has the newest settings already
         self._tell("starting", self._publication.runtime.last_ending)
         try:
             life = self._spawn()
@@ -164,8 +165,7 @@ class Supervisor:
 
     async def _replace(self, current: Life) -> Life:
         """A planned restart: the daemon that serves after it, which is the old one where the new one cannot run."""
-        self._orders.reload.clear()
-        self._notifier.reloading()
+        self._take_reload()
         self._tell("reloading", "a restart was asked for")
         try:
             standby = self._spawn(standby=True)
@@ -199,9 +199,16 @@ class Supervisor:
 
     async def _pause(self, seconds: float) -> None:
         await first_of(self._orders.stop.wait(), self._orders.reload.wait(), seconds=seconds)
-        if self._orders.reload.is_set():
-            self._orders.reload.clear()
+        if self._take_reload():
             self._policy.forget()
+
+    def _take_reload(self) -> bool:
+        """Whether a planned restart was asked for; what follows is that restart, and ends with READY=1."""
+        asked = self._orders.reload.is_set()
+        if asked:
+            self._orders.reload.clear()
+            self._notifier.reloading()
+        return asked
 
     def _on_ready(self, life: Life, *, safe_mode: bool) -> None:
         why = "safe mode: the GPU is left alone, since starts with it failed" if safe_mode else None
