@@ -22,8 +22,8 @@ from supervisor import stale
 from supervisor.process_handle import ProcessHandle
 from supervisor.spawned import LEDGER_NAME, identify, recall, remember
 from supervisor.stale import clear_by_ledger, clear_stale_daemon
-from tests.supervisor.conftest import ROOT, free_port
-from tests.supervisor.decoys import NOBODY, UNSHARE, Decoy, decoy, needs_root, needs_unshare
+from tests.supervisor.conftest import PATIENCE, ROOT, Reports, Start, free_port
+from tests.supervisor.decoys import NOBODY, UNSHARE, Decoy, decoy, is_alive, needs_root, needs_unshare
 
 TOKEN = {"PRO_ENGINE_INSTANCE": "token"}
 needs_group_signal = pytest.mark.skipif(
@@ -257,6 +257,29 @@ async def test_one_that_takes_the_lock_from_the_first_is_cleared_as_well(
         assert await clear_stale_daemon(tmp_path)
         assert not leftover.alive
         assert not standby[0].alive
+
+
+@pytest.mark.parametrize("when", ["stop_before_lock", "while_serving"])
+async def test_the_next_supervisor_gets_the_port_back_from_a_stopped_daemon(
+    start: Start, reports: Reports, when: str
+) -> None:
+    """Before it has the store's lock, only the ledger can tell whose it is."""
+    port = free_port()
+    environ = {"PRO_ENGINE_PORT": str(port), **reports.environ}
+    first = await start(environ | {"STAND_IN": when})
+    daemon = (await first.event("daemon_started"))["pid"]
+    await reports.wait_for("ready" if when == "while_serving" else "stopping_itself")
+    signal.pidfd_send_signal(first.daemons[daemon], signal.SIGSTOP)
+    with ProcessHandle(first.pid, lambda: True) as supervisor:
+        supervisor.send(signal.SIGKILL)
+        assert await supervisor.gone_within(PATIENCE)
+    second = await start(environ)
+    found = await second.event("stale_daemon_found", pid=daemon)
+    assert found["proof"] == ("store.lock" if when == "while_serving" else "ledger")
+    assert (await second.event("listening"))["port"] == port
+    assert not is_alive(first.daemons[daemon])
+    await second.ready()
+    assert second.runtime()["port"] == port
 
 
 def write_ledger(state_dir: Path, line: dict[str, Any]) -> None:
