@@ -24,6 +24,8 @@ from tests.chaos.wire import Address, Answer, Connection
 TARGETS = ("/health", "/api/service-info")
 REQUEST_SECONDS = 30.0  # longer than any fault lasts that a request may wait through
 ERROR = 500
+ACCEPTED = (200, 202)
+PICTURE_EVERY = 0.4
 
 
 @dataclass(frozen=True)
@@ -139,10 +141,10 @@ class Load:
             headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key}
             while key not in self.jobs and not self._stopping:
                 answer = await self._ask_once("POST", "/api/process?scale_factor=2x", headers, pixels)
-                if answer is not None:
+                if answer is not None and answer.status in ACCEPTED:
                     self.jobs[key] = json.loads(answer.body)["id"]
                 await asyncio.sleep(self._pause)
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(PICTURE_EVERY)
 
     async def _ask_once(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer | None:
         connection = Connection(self._address)

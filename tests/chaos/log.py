@@ -61,10 +61,9 @@ class Log:
 
     def _take(self, line: str) -> None:
         self.lines.append(line)
-        if not line.startswith("{"):
-            return
+        _, brace, rest = line.partition("{")  # a dying daemon's traceback may have begun the line
         try:
-            found = json.loads(line)
+            found = json.loads(brace + rest)
         except ValueError:
             return
         self.events.append(found)

@@ -130,6 +130,13 @@ class Service:
         assert answer.status == 202, answer
         return str(json.loads(answer.body)["id"])
 
+    async def running_job(self) -> str:
+        """A job that has just begun; one that was over before it was seen to run is passed over."""
+        while True:
+            job = await self.hand_in()
+            if (await self.job(job, "running", "done"))["state"] == "running":
+                return job
+
     async def job(self, job_id: str, *states: str, within: float | None = None) -> dict[str, Any]:
         """The job's row, once its state is one of these."""
         async with patience(f"job {job_id} to be {' or '.join(states)}", within):

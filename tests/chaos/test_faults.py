@@ -11,10 +11,12 @@ from tests.chaos.lane import Lane
 from tests.chaos.rounds import one_round
 from tests.chaos.skipped import Skipped
 
+LENIENCE = 4.0  # tests may share their machine with others; how fast the service is back is for `make chaos` to say
+
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.key for fault in FAULTS])
 async def test_the_service_outlives(fault: Fault, tmp_path: Path, kernel_cache: Path) -> None:
-    lane = Lane(fault, tmp_path / "lane", kernel_cache)
+    lane = Lane(fault, tmp_path / "lane", kernel_cache, lenience=LENIENCE)
     await lane.open()
     try:
         await one_round(lane)

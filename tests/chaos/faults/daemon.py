@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import signal
-import time
 
 from tests.chaos.breakable_daemon import block_the_loop, hold_the_interpreter, signal_of
 from tests.chaos.fault import fault
@@ -19,8 +18,7 @@ NO_MORE = 3  # descriptors: those that are open stay, and no further one is give
 async def kill_daemon(lane: Lane) -> None:
     service = await lane.standing()
     await service.warm()
-    job = await service.hand_in()
-    await service.job(job, "running")
+    job = await service.running_job()
     lane.was_back(await service.back(await lane.kill_daemon(service)))
     found = await service.job(job, "done", "failed")
     assert (found["state"], found["attempts"], found["deaths"]) == ("done", 0, 1)
@@ -86,14 +84,12 @@ async def kill_worker(lane: Lane) -> None:
     service = await lane.standing()
     await service.warm()
     daemon = service.daemon
-    job = await service.hand_in()
-    await service.job(job, "running")
-    began = time.monotonic()
+    job = await service.running_job()
     worker = service.worker()
     worker.signal(signal.SIGKILL)
     await worker.death()
     worker.close()
-    assert await service.back(began) < 1.0
+    await lane.serves(service)
     found = await service.job(job, "done", "failed")
     assert (found["state"], found["deaths"]) == ("done", 0)
     assert service.daemon is daemon

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 
 from tests.chaos.fault import fault
 from tests.chaos.lane import Lane
@@ -21,7 +20,7 @@ async def kill_neighbour(lane: Lane) -> None:
             held.signal(signal.SIGKILL)
             held.close()
     await neighbour.supervisor.death()
-    assert await service.back(time.monotonic()) < 1.0
+    await lane.serves(service)
     assert service.daemon is daemon
     assert daemon.alive
     await lane.end(neighbour)
