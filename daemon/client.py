@@ -182,7 +182,9 @@ async def connect(folders: Folders, env: Mapping[str, str] = os.environ) -> Asyn
         async with Client(address, token) as client:
             yield client
         return
-    raise first or ServiceUnreachable("no service is running; `pro-engine run` starts one")
+    raise first or ServiceUnreachable(
+        "no service is running; `pro-engine run` starts one, `pro-engine service install` keeps one"
+    )
 
 
 async def prove(address: Address, secret: str) -> None:

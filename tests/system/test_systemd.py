@@ -27,6 +27,7 @@ from tests.system.machine import PACKAGES, ROOT, Machine, booted, interpreter
 pytestmark = pytest.mark.timeout(180)
 PRO_ENGINE: Final = "/opt/pro-engine/bin/pro-engine"
 PYTHON: Final = "/opt/pro-engine/bin/python"
+CONFIG: Final = "/etc/pro-engine/config.toml"
 UNIT: Final = "/etc/systemd/system/pro-engine.service"
 DROP_IN: Final = "[Service]\nEnvironment=PRO_ENGINE_DEVICE=cpu PRO_ENGINE_LOG_FORMAT=json\n"
 EXPOSURE: Final = 2.5
@@ -172,7 +173,7 @@ def test_it_is_active_only_after_a_daemon_serves(installed: Machine) -> None:
 
 def test_a_second_install_changes_nothing_and_says_so(installed: Machine) -> None:
     before = main_pid(installed)
-    ended = installed.run(PRO_ENGINE, "service", "install", "--system")
+    ended = installed.run(PRO_ENGINE, "service", "install", "--system", env={"SUDO_USER": "ann"})
     assert ended.stdout == "It is installed already; nothing was changed.\n"
     assert main_pid(installed) == before
 
@@ -232,8 +233,9 @@ def test_somebody_else_is_told_how_to_become_one(installed: Machine) -> None:
     installed.run(PRO_ENGINE, "status", user="bob")
 
 
-def test_a_reload_replaces_the_daemon_and_loses_nothing(installed: Machine) -> None:
+def test_a_reload_reads_the_settings_again_replaces_the_daemon_and_loses_nothing(installed: Machine) -> None:
     supervisor, daemon = main_pid(installed), published(installed)["daemon_pid"]
+    installed.write(CONFIG, "max_output_megapixels = 123\n")
     with load(installed) as asked:
         installed.run("systemctl", "reload", "pro-engine")
         until(
@@ -246,6 +248,22 @@ def test_a_reload_replaces_the_daemon_and_loses_nothing(installed: Machine) -> N
     assert asked.answered > 0
     assert main_pid(installed) == supervisor
     assert installed.show("ActiveState") == "active"
+    limits = ask(installed, "GET", "/api/service-info")["capabilities"]["limits"]
+    assert limits["output_pixels"] == 123_000_000
+
+
+def test_a_reload_with_settings_that_are_wrong_leaves_the_old_daemon_serving(installed: Machine) -> None:
+    before = published(installed)
+    installed.write(CONFIG, "port = 'none'\n")
+    try:
+        installed.run("systemctl", "reload", "pro-engine", check=False)
+        until(
+            lambda: published(installed)["state"] == "serving" and "called off" in (published(installed)["why"] or "")
+        )
+    finally:
+        installed.run("rm", CONFIG)
+    assert published(installed)["daemon_pid"] == before["daemon_pid"]
+    assert ask(installed, "GET", "/health")["pid"] == before["daemon_pid"]
 
 
 def test_a_restart_keeps_whoever_connects_waiting_and_loses_nobody(installed: Machine) -> None:
@@ -387,7 +405,8 @@ def test_a_users_own_service_is_installed_used_reloaded_and_taken_away(machine: 
     machine.write(f"{unit}.d/50-test.conf", DROP_IN)
     assert "Installed." in as_ann(PRO_ENGINE, "service", "install")
     assert as_ann("systemctl", "--user", "is-active", "pro-engine") == "active"
-    assert as_ann("systemd-analyze", "--user", "verify", unit) == ""
+    verified = machine.run("systemd-analyze", "--user", "verify", unit, user="ann", env=anns)
+    assert (verified.stdout, verified.stderr) == ("", "")
     shown = as_ann(PRO_ENGINE, "service", "status")
     assert shown.startswith("service  active (running)")
     assert "linger   on" in shown
