@@ -21,8 +21,15 @@ PATIENCE = 60.0
 class Life:
     """One daemon: its process, its lifeline, and what its heartbeat has said."""
 
-    def __init__(self, process: asyncio.subprocess.Process, lifeline: int, heard: asyncio.StreamReader) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        lifeline: int,
+        heard: asyncio.StreamReader,
+        heartbeat: asyncio.ReadTransport,
+    ) -> None:
         self.process = process
+        self.heartbeat = heartbeat
         self.ready_at = 0.0
         self._lifeline: int | None = lifeline
         self._heard = heard
@@ -97,10 +104,10 @@ class Place:
         os.close(lifeline)
         os.close(written)
         reader = asyncio.StreamReader()
-        await asyncio.get_running_loop().connect_read_pipe(
+        heartbeat, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(heard, "rb")
         )
-        life = Life(process, held, reader)
+        life = Life(process, held, reader, heartbeat)
         self.lives.append(life)
         return life
 
@@ -134,7 +141,9 @@ class Place:
                 life.process.kill()
             await life.process.wait()
             life.cut_lifeline()
+            life.heartbeat.close()
         self.listener.close()
+        await asyncio.sleep(0)  # for the transports to close what they hold
 
 
 @contextlib.asynccontextmanager
