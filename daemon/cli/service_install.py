@@ -32,9 +32,8 @@ def install(scope: Scope, place: Place, run: Run, ask: Ask, *, start: bool, forc
             must(run("systemd-sysusers", str(sysusers_file(place))), "`systemd-sysusers`, which makes the user,")
         if changed:
             must(run(*scope.systemctl, "daemon-reload"), f"`{scope.shown} daemon-reload`")
-    did = _enable(scope, run, changed=changed, start=start)
-    if scope.system:
-        did |= _let_in(place, run)
+    did = _let_in(place, run) if scope.system else False
+    did |= _enable(scope, run, changed=changed, start=start)
     print("Installed." if changed or did else "It is installed already; nothing was changed.")
     if not scope.system:
         _advise_linger(place, run)

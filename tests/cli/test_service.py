@@ -178,9 +178,9 @@ def test_a_system_service_has_its_user_made_and_lets_in_whoever_installs_it(tmp_
     assert run.changes == [
         f"systemd-sysusers {tmp_path}/etc/sysusers.d/pro-engine.conf",
         "systemctl daemon-reload",
+        "usermod --append --groups pro-engine ann",
         "systemctl enable pro-engine.service",
         "systemctl start pro-engine.service",
-        "usermod --append --groups pro-engine ann",
     ]
 
 

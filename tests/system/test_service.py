@@ -150,5 +150,5 @@ async def test_wrong_settings_end_the_start_with_78_and_name_the_variable(start:
 
 def test_the_commands_are_there() -> None:
     shown = subprocess.run([sys.executable, "-m", "daemon.cli", "--help"], capture_output=True, text=True, check=True)
-    for command in ("run", "serve", "upscale", "status", "token", "doctor"):
+    for command in ("run", "serve", "upscale", "status", "token", "service", "doctor"):
         assert f"    {command} " in shown.stdout
