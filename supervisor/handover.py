@@ -25,6 +25,7 @@ async def hand_over(current: Life, standby: Life, deadline: float) -> None:
     await first_of(standby.standing_by.wait(), standby.ended())
     if not standby.standing_by.is_set():
         raise StandbyFailed(sentence(await standby.ended()))
+    await first_of(current.ready.wait(), current.ended())  # one that still starts has nobody yet to hear the signal
     current.hand_over(deadline)
     await current.ended()
     standby.go()

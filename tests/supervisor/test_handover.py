@@ -92,6 +92,15 @@ async def test_a_standby_killed_as_its_turn_comes_is_replaced_as_any_daemon(star
     assert await supervised.ready() != standby["pid"]
 
 
+async def test_one_that_has_just_taken_over_is_not_asked_to_go_before_it_is_ready(start: Start) -> None:
+    supervised = await start()
+    await supervised.ready()
+    for _ in range(3):
+        supervised.signal(signal.SIGHUP)
+        assert (await supervised.event("daemon_exited"))["code"] == 0
+    await supervised.ready()
+
+
 async def test_systemd_is_told_reloading_with_its_clock_and_ready_again(start: Start, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
