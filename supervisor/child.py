@@ -18,9 +18,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from supervisor.log import write_out
+
 log = structlog.get_logger()
 
 ABORT_DEADLINE = 3.0  # for faulthandler to write the tracebacks
+WRITE_OUT_SECONDS = 0.2  # of our own loop, in which nobody reads our log
 HURRY_DEADLINE = 3.0  # for jobs to be put back into the queue
 _OURS_ALONE = frozenset(
     {
@@ -120,6 +123,7 @@ class Child:
 
     async def abort(self) -> None:
         """End one that hangs: ABRT makes faulthandler write the traceback of every thread, then KILL."""
+        write_out(WRITE_OUT_SECONDS)  # its tracebacks go to the same place, and would break our lines in two
         self.send_signal(signal.SIGABRT)
         self.send_signal(signal.SIGCONT)
         if not await self._exits_within(ABORT_DEADLINE):

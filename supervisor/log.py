@@ -106,6 +106,12 @@ def say(sentence: str) -> None:
     _writer().msg(sentence)
 
 
+def write_out(seconds: float) -> None:
+    """Wait until what was logged is written, since another process is about to write to the same descriptor."""
+    if _writers:
+        _writers[0].flush(seconds)
+
+
 def set_up_logging(log_format: LogFormat) -> None:
     on_terminal = os.isatty(STDERR)
     pretty = log_format is LogFormat.PRETTY or (log_format is LogFormat.AUTO and on_terminal)
