@@ -32,7 +32,7 @@ QUICK = {
 RANDOM_PORTS = range(20_000, 32_000)
 TERMINAL = ("done", "failed", "cancelled")
 CLIENTS = 2  # on fresh connections, and as many on kept ones
-PAUSE = 0.02  # between two requests of a client: a load, not a flood that starves what is measured
+PAUSE = 0.04  # between two requests of a client: a load, not a flood that starves what is measured
 STAND_IN_TARGETS = ("/",)
 BACK_WITHIN = 2.0
 AT_ONCE = 1.0
@@ -133,11 +133,13 @@ class Lane:
             self.figures.failed_starts += 1
             raise Impatient("the service did not start:\n" + "\n".join(service.log.lines[-20:]))
 
-    async def standing(self, *, clients: int = CLIENTS, env: Mapping[str, str] | None = None) -> Service:
+    async def standing(
+        self, *, clients: int = CLIENTS, pause: float = PAUSE, env: Mapping[str, str] | None = None
+    ) -> Service:
         """The service that the rounds of this fault share, with its clients at it."""
         if self._standing is None:
             self._standing = await self.start(env=env)
-            self.attend(self._standing, clients=clients)
+            self.attend(self._standing, clients=clients, pause=pause)
         return self._standing
 
     def replace(self, old: Service, new: Service) -> None:
@@ -151,10 +153,10 @@ class Lane:
         service.close()
         self._services.remove(service)
 
-    def attend(self, service: Service, *, clients: int = CLIENTS, jobs: bool = True) -> Load:
+    def attend(self, service: Service, *, clients: int = CLIENTS, pause: float = PAUSE, jobs: bool = True) -> Load:
         """Set clients on a service; on one with the real daemon, one of them hands in pictures."""
         address, stand_in = service.address, service.command == STAND_IN
-        self.load = Load(address, pause=PAUSE, targets=STAND_IN_TARGETS if stand_in else TARGETS)
+        self.load = Load(address, pause=pause, targets=STAND_IN_TARGETS if stand_in else TARGETS)
         self.load.start(clients, token=service.token if jobs and not stand_in else None)
         return self.load
 

@@ -22,7 +22,7 @@ from tests.chaos.pictures import picture
 from tests.chaos.wire import Address, Answer, Connection
 
 TARGETS = ("/health", "/api/service-info")
-REQUEST_SECONDS = 30.0  # longer than any fault lasts that a request may wait through
+REQUEST_SECONDS = 90.0  # longer than any fault that a request may wait through
 ERROR = 500
 ACCEPTED = (200, 202)
 PICTURE_EVERY = 0.4

@@ -123,7 +123,7 @@ class Service:
         assert len(found) == 1, f"workers: {found}"
         return Held(found[0])
 
-    async def hand_in(self, side: int = 300, factor: str = "8x", key: str | None = None) -> str:
+    async def hand_in(self, side: int = 240, factor: str = "8x", key: str | None = None) -> str:
         """Noise, whose enlargement takes a good part of a second; the job's id."""
         headers = {"Idempotency-Key": key or secrets.token_hex(8)}
         answer = await self.ask(f"/api/process?scale_factor={factor}", "POST", picture(side, side), **headers)

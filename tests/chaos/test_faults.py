@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.chaos.lane import Lane
 from tests.chaos.rounds import one_round
 from tests.chaos.skipped import Skipped
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are held by pidfds and read in /proc")
 LENIENCE = 4.0  # tests may share their machine with others; how fast the service is back is for `make chaos` to say
 
 

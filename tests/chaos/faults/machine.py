@@ -72,6 +72,7 @@ async def fork_bomb(lane: Lane) -> None:
     "a grandchild that keeps the listener, left by a service that was killed",
     "workers have no listener; where one is forced to, the next start serves, here or elsewhere",
     command=BREAKABLE,
+    share=2,
 )
 async def leaked_listener(lane: Lane) -> None:
     service = await lane.start()

@@ -9,12 +9,13 @@ from tests.chaos.lane import Lane
 from tests.chaos.processes import Held
 from tests.chaos.service import Service
 
-CLIENTS = 3  # on fresh connections, and as many on kept ones
+CLIENTS = 8  # on fresh connections, and as many on kept ones
+PAUSE = 0.02
 
 
 @fault("B", "a planned restart (SIGHUP)", "another daemon serves; no request lost, on fresh and on kept connections")
 async def planned_restart(lane: Lane) -> None:
-    service = await lane.standing(clients=CLIENTS)
+    service = await lane.standing(clients=CLIENTS, pause=PAUSE)
     daemon, position = service.daemon, service.position
     service.supervisor.signal(signal.SIGHUP)
     await service.ready(after=position)

@@ -24,7 +24,7 @@ async def term(lane: Lane) -> None:
     await lane.end(service)
 
 
-@fault("23b", "TERM twice in the middle of a job", "fast; the job waits for the next start, which does it")
+@fault("23b", "TERM twice in the middle of a job", "fast; the job waits for the next start, which does it", share=2)
 async def term_twice(lane: Lane) -> None:
     service, job = await busy(lane)
     service.supervisor.signal(signal.SIGTERM)
