@@ -31,11 +31,16 @@ class Orders:
 
     def _stop(self, number: signal.Signals) -> None:
         self._stops += 1
+        self.reload.clear()
         log.info("stop_asked", signal=number.name, again=self._stops > 1)
         self.stop.set()
         self.on_stop(self._stops)
 
     def _reload(self) -> None:
+        # A session that ends sends TERM and HUP, and a shell repeats what its terminal sent: neither asks for haste,
+        # and a standby that nobody told to stop would outlive the stop.
+        if self.stop.is_set():
+            return
         # Also what a terminal sends that is closed. Nobody watches then, so it means what ^C means.
         if self._terminal and not os.isatty(sys.stderr.fileno()):
             self._stop(signal.SIGHUP)

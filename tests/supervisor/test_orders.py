@@ -10,6 +10,8 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from supervisor.lock import record_holder
 from tests.supervisor.conftest import PATIENCE, ROOT, STAND_IN, Reports, Start, body
 
@@ -33,6 +35,29 @@ async def test_quit_during_backoff_ends_at_once(start: Start) -> None:
     await supervised.event("daemon_restarting", failures=2)
     supervised.signal(signal.SIGQUIT)
     assert await supervised.exit_code() == 0
+
+
+@pytest.mark.parametrize("order", [[signal.SIGTERM, signal.SIGHUP], [signal.SIGHUP, signal.SIGTERM]])
+async def test_a_hang_up_beside_a_stop_starts_nothing(start: Start, order: list[signal.Signals]) -> None:
+    """As a session that ends sends both; here they wait together for a supervisor that is stopped."""
+    supervised = await start({"STAND_IN": "ignore_term", "PRO_ENGINE_DRAIN_DEADLINE": "0.5"})
+    daemon = await supervised.ready()
+    for number in (signal.SIGSTOP, *order, signal.SIGCONT):
+        supervised.signal(number)
+    assert await supervised.exit_code() == 0
+    assert set(supervised.daemons) == {daemon}
+    assert '"standby": true' not in "".join(supervised.output)
+
+
+async def test_a_hang_up_after_a_stop_neither_hurries_nor_restarts(start: Start, reports: Reports) -> None:
+    supervised = await start({"STAND_IN": "ignore_term", "PRO_ENGINE_DRAIN_DEADLINE": "1", **reports.environ})
+    await supervised.ready()
+    supervised.signal(signal.SIGTERM)
+    await reports.wait_for("term_ignored")
+    supervised.signal(signal.SIGHUP)
+    await supervised.event("daemon_drain_deadline_missed")
+    assert await supervised.exit_code() == 0
+    assert '"standby": true' not in "".join(supervised.output)
 
 
 async def test_a_closed_terminal_stops_and_does_not_restart(tmp_path: Path) -> None:
