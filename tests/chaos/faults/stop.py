@@ -48,6 +48,17 @@ async def term_while_starting(lane: Lane) -> None:
     await lane.end(service)
 
 
+@fault("23d", "TERM in the middle of a planned restart", "both daemons end; ends with 0 and leaves nothing behind")
+async def term_while_handing_over(lane: Lane) -> None:
+    service = await lane.start()
+    position = service.position
+    service.supervisor.signal(signal.SIGHUP)
+    await service.log.event("daemon_started", after=position)
+    service.supervisor.signal(signal.SIGTERM)
+    await ended(lane, service, DRAIN_WITHIN)
+    await lane.end(service)
+
+
 async def busy(lane: Lane) -> tuple[Service, str]:
     """A service that has just begun a job."""
     service = await lane.start()
