@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import signal
 
 from tests.chaos.fault import fault
 from tests.chaos.lane import Lane
+from tests.chaos.patience import patience
 from tests.chaos.processes import Held
-from tests.chaos.service import Service
+from tests.chaos.service import ASK_EVERY, Service
 
 CLIENTS = 8  # on fresh connections, and as many on kept ones
 PAUSE = 0.02
+RESTART_SECONDS = 2.0  # about what one takes
 
 
 @fault("B", "a planned restart (SIGHUP)", "another daemon serves; no request lost, on fresh and on kept connections")
@@ -43,6 +47,27 @@ async def kill_standby(lane: Lane) -> None:
     await service.log.event("planned_restart_called_off", after=position)
     assert daemon.alive
     assert service.daemon is daemon
+
+
+@fault("E", "kill -9 of either daemon at any time of a planned restart", "one serves within 2 s; else nothing is lost")
+async def kill_either(lane: Lane) -> None:
+    service = await lane.standing()
+    assert lane.load is not None
+    old, standby = service.daemon, await begin_restart(service)
+    await asyncio.sleep(random.uniform(0, RESTART_SECONDS))
+    victim = random.choice([old, standby])
+    with lane.load.outage() as span:
+        victim.signal(signal.SIGKILL)
+        await victim.death()
+    lane.was_back(await service.back(span.begin))
+    async with patience("one daemon that serves and is published"):
+        while (old.alive and standby.alive) or not is_settled(service):
+            await asyncio.sleep(ASK_EVERY)
+
+
+def is_settled(service: Service) -> bool:
+    found = service.runtime()
+    return found["state"] == "serving" and found["daemon_pid"] == service.daemon.pid and service.daemon.alive
 
 
 @fault("25", "SIGHUP with a broken configuration", "the old daemon serves on; the reason is published")

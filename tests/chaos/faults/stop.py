@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import random
 import signal
 import time
 
@@ -13,6 +15,7 @@ from tests.chaos.service import Service
 
 DRAIN_WITHIN = 20.0
 FAST_WITHIN = 3.0
+RESTART_SECONDS = 1.5
 
 
 @fault("23a", "TERM in the middle of a job", "the job is done; ends with 0, nothing killed")
@@ -48,12 +51,13 @@ async def term_while_starting(lane: Lane) -> None:
     await lane.end(service)
 
 
-@fault("23d", "TERM in the middle of a planned restart", "both daemons end; ends with 0 and leaves nothing behind")
+@fault("23d", "TERM at any moment of a planned restart", "both daemons end; ends with 0 and leaves nothing behind")
 async def term_while_handing_over(lane: Lane) -> None:
     service = await lane.start()
     position = service.position
     service.supervisor.signal(signal.SIGHUP)
     await service.log.event("daemon_started", after=position)
+    await asyncio.sleep(random.uniform(0, RESTART_SECONDS))
     service.supervisor.signal(signal.SIGTERM)
     await ended(lane, service, DRAIN_WITHIN)
     await lane.end(service)
