@@ -108,8 +108,12 @@ class Child:
         await self._leave(signal.SIGHUP, deadline)
 
     async def hurry(self) -> None:
-        """A second TERM: it puts its jobs back and goes; killed where it does not."""
+        """It puts its jobs back and goes; killed where it does not.
+
+        Two signals, since it has to be told twice and may not have been told once; one kind sent twice may arrive once.
+        """
         self.send_signal(signal.SIGTERM)
+        self.send_signal(signal.SIGINT)
         self.send_signal(signal.SIGCONT)
         if not await self._exits_within(HURRY_DEADLINE):
             self.kill()

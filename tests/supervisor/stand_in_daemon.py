@@ -50,14 +50,22 @@ class StandIn:
         self.draining = asyncio.Event()
         self.lifeline_ended = asyncio.Event()
         self.in_flight: set[asyncio.Task[None]] = set()
+        self.stops = 0
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
-        if "ignore_term" not in WRONG:
-            loop.add_signal_handler(signal.SIGTERM, self.draining.set)
-        else:
+        if "ignore_term" in WRONG:
             signal.signal(signal.SIGTERM, lambda *_: report("term_ignored"))
-        loop.add_signal_handler(signal.SIGHUP, self.draining.set)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        elif "stop_when_told_twice" in WRONG:
+            loop.add_signal_handler(signal.SIGTERM, self.count_stops)
+            loop.add_signal_handler(signal.SIGINT, self.count_stops)
+        else:
+            loop.add_signal_handler(signal.SIGTERM, self.draining.set)
+        if "ignore_hang_up" in WRONG:
+            signal.signal(signal.SIGHUP, lambda *_: report("hang_up_ignored"))
+        else:
+            loop.add_signal_handler(signal.SIGHUP, self.draining.set)
         if "ignore_lifeline" not in WRONG:
             loop.add_reader(LIFELINE, self.on_lifeline)
         server = await asyncio.start_server(self.serve, sock=socket.socket(fileno=LISTENER), start_serving=False)
@@ -81,6 +89,11 @@ class StandIn:
         while True:
             await asyncio.sleep(BEAT_EVERY)
             os.write(HEARTBEAT, b"beat\n")
+
+    def count_stops(self) -> None:
+        self.stops += 1
+        if self.stops > 1:
+            self.draining.set()
 
     def on_lifeline(self) -> None:
         if not os.read(LIFELINE, 1):

@@ -48,6 +48,16 @@ async def test_a_second_signal_kills_at_once(start: Start, reports: Reports) -> 
     assert await supervised.exit_code() == 0
 
 
+async def test_two_signals_that_come_together_hurry_the_daemon_and_kill_none(start: Start) -> None:
+    """It must hear of both: after the first alone it would drain, and be killed in the middle of that."""
+    supervised = await start({"STAND_IN": "stop_when_told_twice"})
+    await supervised.ready()
+    for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+        supervised.signal(number)
+    assert (await supervised.event("daemon_exited"))["code"] == 0
+    assert await supervised.exit_code() == 0
+
+
 async def test_a_daemon_that_ignores_term_is_aborted_at_the_drain_deadline(start: Start) -> None:
     supervised = await start({"STAND_IN": "ignore_term", "PRO_ENGINE_DRAIN_DEADLINE": "0.2"})
     await supervised.ready()
