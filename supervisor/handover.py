@@ -20,12 +20,13 @@ async def hand_over(current: Life, standby: Life, deadline: float) -> None:
     It waits for `store.lock`, which the present daemon's end gives it, whether that was asked for or a crash.
 
     Raises:
-        StandbyFailed: it ended before it stood by.
+        StandbyFailed: it ended before the present daemon was asked to go.
     """
     await first_of(standby.standing_by.wait(), standby.ended())
-    if not standby.standing_by.is_set():
+    # one that still starts has nobody yet to hear the signal
+    await first_of(current.ready.wait(), current.ended(), standby.ended())
+    if standby.over:
         raise StandbyFailed(sentence(await standby.ended()))
-    await first_of(current.ready.wait(), current.ended())  # one that still starts has nobody yet to hear the signal
     current.hand_over(deadline)
     await current.ended()
     standby.go()

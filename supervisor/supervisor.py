@@ -169,13 +169,24 @@ class Supervisor:
         self._tell("reloading", "a restart was asked for")
         try:
             standby = self._spawn(standby=True)
-            await hand_over(current, standby, self._settings.drain_deadline)
+            handing_over = asyncio.create_task(hand_over(current, standby, self._settings.drain_deadline))
+            await first_of(asyncio.wait([handing_over]), self._orders.leave.wait())
+            if not handing_over.done():
+                handing_over.cancel()
+                return current
+            handing_over.result()
         except (StandbyFailed, OSError) as error:
-            self._tell("serving", f"the planned restart was called off: {error}", "READY=1")
-            log.error("planned_restart_called_off", reason=str(error))  # noqa: TRY400
+            if not self._orders.stop.is_set():
+                self._call_off(current, str(error))
             return current
         self._policy.forget()
         return standby
+
+    def _call_off(self, current: Life, reason: str) -> None:
+        """What there was before goes on. One that still starts tells systemd itself when it is ready."""
+        state, *notices = ("serving", "READY=1") if current.ready.is_set() else ("starting",)
+        self._tell(state, f"the planned restart was called off: {reason}", *notices)
+        log.error("planned_restart_called_off", reason=reason)
 
     async def _stay_degraded(self, ending: Ending, retry_after: float) -> None:
         """Wait for the next try, or until somebody has mended something."""
@@ -211,6 +222,8 @@ class Supervisor:
         return asked
 
     def _on_ready(self, life: Life, *, safe_mode: bool) -> None:
+        if self._orders.stop.is_set():  # told to go while it started: what it is now is stopping
+            return
         why = "safe mode: the GPU is left alone, since starts with it failed" if safe_mode else None
         self._tell("serving", why, "READY=1", daemon_pid=life.pid, safe_mode=safe_mode)
         log.info("daemon_ready", pid=life.pid, url=self._publication.runtime.url)

@@ -70,6 +70,62 @@ async def test_a_stop_in_the_middle_ends_both(start: Start, reports: Reports) ->
     assert await supervised.exit_code() == 0
 
 
+async def test_a_stop_before_the_standby_stands_by_is_told_as_a_stop_to_its_end(start: Start, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.setblocking(False)
+        slow = {"STAND_IN": "ignore_term", "PRO_ENGINE_DRAIN_DEADLINE": "0.5"}
+        supervised = await start({"NOTIFY_SOCKET": str(tmp_path / "notify"), **slow})
+        await supervised.ready()
+        supervised.signal(signal.SIGHUP)
+        await supervised.event("daemon_started", standby=True)
+        supervised.signal(signal.SIGTERM)
+        assert await supervised.exit_code() == 0
+        told = [systemd.recv(4096).decode()]
+        while told[-1] != "STOPPING=1":
+            told.append(systemd.recv(4096).decode())
+    stopping = next(i for i, message in enumerate(told) if message.startswith("STOPPING=1"))
+    assert not [message for message in told[stopping:] if message.startswith("READY=1")]
+    assert "called off" not in "".join(supervised.output)
+
+
+async def test_a_restart_called_off_while_the_daemon_starts_does_not_say_that_it_serves(
+    start: Start, reports: Reports, tmp_path: Path
+) -> None:
+    changing = tmp_path / "wrong"
+    changing.write_text("never_ready")
+    supervised = await start({"STAND_IN_FILE": str(changing), **reports.environ})
+    await reports.wait_for("ready")
+    changing.write_text("wrong_settings")
+    supervised.signal(signal.SIGHUP)
+    await supervised.event("planned_restart_called_off")
+    runtime = supervised.runtime()
+    assert (runtime["state"], runtime["daemon_pid"]) == ("starting", None)
+    assert "called off" in runtime["why"]
+
+
+async def test_a_daemon_that_starts_is_not_asked_to_make_way_for_a_dead_standby(start: Start, reports: Reports) -> None:
+    supervised = await start({"STAND_IN": "never_ready", **reports.environ})
+    await reports.wait_for("ready")
+    supervised.signal(signal.SIGHUP)
+    standby = await supervised.event("daemon_started", standby=True)
+    await reports.wait_for("standby")
+    signal.pidfd_send_signal(supervised.daemons[standby["pid"]], signal.SIGKILL)
+    await supervised.event("planned_restart_called_off")
+
+
+async def test_quit_in_the_middle_leaves_at_once(start: Start, reports: Reports) -> None:
+    supervised = await start({"STAND_IN": "ignore_hang_up", **reports.environ})
+    await supervised.ready()
+    in_flight = await supervised.connect("/until-drain")
+    await reports.wait_for("in_flight")
+    supervised.signal(signal.SIGHUP)
+    await reports.wait_for("hang_up_ignored")
+    supervised.signal(signal.SIGQUIT)
+    assert await supervised.exit_code() == 0
+    assert await body(*in_flight) == "finished"
+
+
 async def test_a_daemon_killed_while_the_standby_starts_is_replaced_by_it(start: Start) -> None:
     supervised = await start()
     first = await supervised.ready()
