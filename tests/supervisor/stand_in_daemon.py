@@ -40,9 +40,10 @@ print(json.dumps(found))
 
 def report(line: str) -> None:
     if path := os.environ.get("STAND_IN_REPORT"):
-        fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-        os.write(fd, f"{line}\n".encode())
-        os.close(fd)
+        with contextlib.suppress(OSError):  # the test is over, and nobody reads any more
+            fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            os.write(fd, f"{line}\n".encode())
+            os.close(fd)
 
 
 class StandIn:
