@@ -140,6 +140,7 @@ class Lane:
         if self._standing is None:
             self._standing = await self.start(env=env)
             self.attend(self._standing, clients=clients, pause=pause)
+        await self._standing.settled()
         return self._standing
 
     def replace(self, old: Service, new: Service) -> None:

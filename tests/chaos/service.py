@@ -83,6 +83,12 @@ class Service:
         await self.log.event("daemon_ready", after=after, within=within)
         return self.daemon
 
+    async def settled(self) -> None:
+        """Its log has told of the daemon that serves: a client may know of it sooner."""
+        async with patience("a daemon that lives"):
+            while not self.daemon.alive:
+                await asyncio.sleep(ASK_EVERY)
+
     async def warm(self) -> None:
         """A worker of the daemon that serves has opened its device."""
         async with patience("a worker"):
