@@ -18,7 +18,7 @@ FAST_WITHIN = 3.0
 RESTART_SECONDS = 1.5
 
 
-@fault("23a", "TERM in the middle of a job", "the job is done; ends with 0, nothing killed")
+@fault("23a", "TERM in the middle of a job", "the job is done; ends with 0, nothing killed", share=2)
 async def term(lane: Lane) -> None:
     service, job = await busy(lane)
     service.supervisor.signal(signal.SIGTERM)
