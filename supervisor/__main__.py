@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from random import SystemRandom
 
 from supervisor.errors import ALREADY_RUNNING, AlreadyRunning, StartError, WrongUsage
-from supervisor.log import set_up_logging
+from supervisor.log import STDERR, hold_descriptors, say_last, set_up_logging
+from supervisor.orders import end_undisturbed, take_signals_back
 from supervisor.settings import read_settings
 from supervisor.supervisor import supervise
 
+STDOUT = 1
 USAGE = "usage: python -m supervisor [--evict PID] [-- daemon command…]"
 # launchd restarts whatever does not exit with 0, and none of these is mended by a restart.
 _ENDS_UNDER_LAUNCHD = frozenset({os.EX_USAGE, os.EX_CONFIG, ALREADY_RUNNING})
@@ -25,16 +27,21 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    hold_descriptors()
+    take_signals_back()
     try:
         evict, command = read_arguments(arguments)
         settings = read_settings(os.environ, command, evict)
         set_up_logging(settings.log_format)
-        return asyncio.run(supervise(settings, os.environ, SystemRandom()))
+        try:
+            return asyncio.run(supervise(settings, os.environ, SystemRandom()))
+        finally:
+            end_undisturbed()
     except AlreadyRunning as found:
-        print(found)
+        say_last(STDOUT, str(found))
         return found.exit_code
     except StartError as error:
-        print(f"pro-engine: {error}", file=sys.stderr)
+        say_last(STDERR, f"pro-engine: {error}")
         return error.exit_code
 
 

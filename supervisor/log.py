@@ -101,6 +101,24 @@ def _writer() -> LineWriter:
     return _writers[0]
 
 
+def hold_descriptors() -> None:
+    """Where we were started without one of the standard descriptors, a lock or a pipe would get its number, and our
+    lines with it.
+    """
+    for fd in range(STDERR + 1):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number is this one
+            os.set_inheritable(fd, True)  # the daemon must not find it closed either
+
+
+def say_last(fd: int, sentence: str) -> None:
+    """What ends the process, straight to its reader; that there is none must not become the exit code."""
+    with contextlib.suppress(OSError):
+        os.write(fd, f"{sentence}\n".encode(errors="backslashreplace"))
+
+
 def say(sentence: str) -> None:
     """A plain line for the person at the terminal, on the same way as the log."""
     _writer().msg(sentence)

@@ -5,12 +5,27 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Callable
 
 import structlog
 
+from supervisor.log import STDERR
+
 log = structlog.get_logger()
+
+_ORDERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+
+
+def take_signals_back() -> None:
+    """Whatever our parent ignored or blocked, which exec keeps: an ignored SIGCHLD hides the daemon's exit code."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def end_undisturbed() -> None:
+    """Orders that come now would only change the exit code."""
+    for number in _ORDERS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 class Orders:
@@ -22,7 +37,7 @@ class Orders:
         self.reload = asyncio.Event()
         self.on_stop: Callable[[int], None] = lambda _: None
         self._stops = 0
-        self._terminal = os.isatty(sys.stderr.fileno())
+        self._terminal = os.isatty(STDERR)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number)
@@ -42,7 +57,7 @@ class Orders:
         if self.stop.is_set():
             return
         # Also what a terminal sends that is closed. Nobody watches then, so it means what ^C means.
-        if self._terminal and not os.isatty(sys.stderr.fileno()):
+        if self._terminal and not os.isatty(STDERR):
             self._stop(signal.SIGHUP)
             return
         log.info("planned_restart_asked")
