@@ -137,8 +137,8 @@ def take_store_lock() -> None:
     """As the daemon does: a standby waits for it, for as long as its lifeline lasts."""
     fd = os.open(Path(os.environ["PRO_ENGINE_STATE_DIR"]) / "store.lock", os.O_RDWR | os.O_CREAT, 0o600)
     if os.environ.get("PRO_ENGINE_STANDBY") == "1":
+        report("standby")  # first: what follows from the other makes reports too
         os.write(HEARTBEAT, b"standby\n")
-        report("standby")
     while True:
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
