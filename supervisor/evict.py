@@ -13,6 +13,7 @@ import structlog
 
 from supervisor.address import conflicts
 from supervisor.errors import EvictRefused
+from supervisor.port_holder import printable
 from supervisor.process_handle import ProcessHandle
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _check(process: psutil.Process, host: str, port: int) -> str:
     """The name of a process that may be ended."""
     import psutil
 
-    pid, name, user = process.pid, process.name(), process.username()
+    pid, name, user = process.pid, printable(process.name()), process.username()
     if process.uids().effective != os.geteuid():
         raise EvictRefused(
             f"process {pid} ({name}) belongs to the user {user}: end it as that user, or have an administrator do it"

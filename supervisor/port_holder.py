@@ -19,6 +19,7 @@ from supervisor.listening import listening_sockets, sockets_by_pid
 if TYPE_CHECKING:
     import psutil
 
+LONGEST_WORD = 200  # of a name that its owner chose
 _UNKNOWN = datetime.max.replace(tzinfo=UTC)
 
 
@@ -47,13 +48,19 @@ class PortHolder:
         if self.since:
             details.append(f"since {self.since.astimezone():%Y-%m-%d %H:%M:%S}")
         if self.state_dir:
-            details.append(f"state folder {self.state_dir}")
+            details.append(f"state folder {printable(self.state_dir)}")
         if self.in_container:
             details.append("in a container")
         if self.sharing:
             details.append(f"with {self.sharing} more of its processes")
-        name = "another Pro Engine" if self.state_dir else self.name or "a process"
+        name = "another Pro Engine" if self.state_dir else printable(self.name or "a process")
         return f"{name} ({', '.join(details)})"
+
+
+def printable(word: str) -> str:
+    """A stranger's word as it may be shown: an escape in it would steer the terminal, a new line forge one of ours."""
+    shown = word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}…"
+    return "".join(letter if letter.isprintable() else "?" for letter in shown)
 
 
 FindHolders = Callable[[str, int], tuple[PortHolder, ...]]

@@ -123,3 +123,11 @@ async def test_whoever_shares_its_listener_is_left_alone_and_named() -> None:
             assert left.pid in holder.family
             assert "with 1 more of its processes" in str(left)
         assert all(holder.lives(pid) for pid in holder.family)
+
+
+async def test_a_name_that_is_no_text_is_told_as_text() -> None:
+    with decoy("--hide-name") as stranger:
+        with pytest.raises(EvictRefused) as refused:
+            await evict(stranger.pid, HOST, free_port())
+        assert str(refused.value).isprintable()
+        assert stranger.alive

@@ -162,3 +162,12 @@ def test_a_process_that_is_gone_before_it_is_described_is_nobody(monkeypatch: py
         assert find_port_holders(*server.getsockname()) == (
             PortHolder("127.0.0.1", user=pwd.getpwuid(os.getuid()).pw_name),
         )
+
+
+def test_a_strangers_name_has_no_say_in_our_terminal_and_no_line_of_its_own() -> None:
+    """A process chooses its name, and the environment in which we look for a folder."""
+    evil = "\x1b]0;x\x07\x1b[2J\nREADY=1\r\u202e\udcff" + "x" * 100_000
+    shown = str(PortHolder("127.0.0.1", 1, evil, "me")) + str(PortHolder("127.0.0.1", 1, None, "me", state_dir=evil))
+    assert shown.isprintable()
+    assert len(shown) < 1000
+    assert str(PortHolder("127.0.0.1", 1, "Grüße 2", "me")).startswith("Grüße 2 (pid 1")
