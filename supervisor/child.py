@@ -164,8 +164,8 @@ class Child:
 
 def spawn(launch: Launch) -> Child:
     """Start the daemon; raises OSError when the command cannot be executed."""
-    lifeline, lifeline_held = os.pipe()  # its writing end is here alone, so its end of file tells that we are gone
-    heartbeat, heartbeat_written = os.pipe()
+    # The lifeline's writing end is here alone, so its end of file tells that we are gone.
+    (lifeline, lifeline_held), (heartbeat, heartbeat_written) = _two_pipes()
     try:
         spawned = subprocess.Popen(
             launch.command,
@@ -182,6 +182,17 @@ def spawn(launch: Launch) -> Child:
         os.close(lifeline)
         os.close(heartbeat_written)
     return Child(spawned, heartbeat=heartbeat, lifeline=lifeline_held)
+
+
+def _two_pipes() -> tuple[tuple[int, int], tuple[int, int]]:
+    """Both or none."""
+    one = os.pipe()
+    try:
+        return one, os.pipe()
+    except OSError:
+        for fd in one:
+            os.close(fd)
+        raise
 
 
 def _open_pidfd(pid: int) -> int | None:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
 import socket
 from pathlib import Path
 
+import pytest
+
+from supervisor.child import Launch, spawn
 from tests.supervisor.conftest import Reports, Start, body
 
 
@@ -165,3 +169,19 @@ async def test_the_daemon_gets_its_descriptors_and_nothing_of_systemds(start: St
     assert environ["PYTHONFAULTHANDLER"] == "1"
     assert {"PRO_ENGINE_LISTEN_FDS", "PRO_ENGINE_LIFELINE_FD", "PRO_ENGINE_HEARTBEAT_FD"} <= environ.keys()
     assert not environ.keys() & {"NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
+
+
+async def test_a_start_without_a_descriptor_left_keeps_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a shortage that passes would leave the supervisor without any."""
+    pipe, left = os.pipe, iter([True, False])
+
+    def scarce() -> tuple[int, int]:
+        if next(left):
+            return pipe()
+        raise OSError(errno.EMFILE, "no descriptor left")
+
+    monkeypatch.setattr(os, "pipe", scarce)
+    before = set(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="no descriptor left"):
+        spawn(Launch(("true",), (), "x", {}))
+    assert set(os.listdir("/proc/self/fd")) == before
