@@ -70,7 +70,7 @@ def read_runtime_file(state_dir: Path) -> RuntimeFile | None:
         found: Any = json.loads((state_dir / RUNTIME_NAME).read_text(encoding="utf-8"))
         known = {name: found[name] for name in RuntimeFile.__slots__ if name in found}
         return RuntimeFile(**known | {"port_taken_by": tuple(known.get("port_taken_by", ()))})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -69,7 +69,7 @@ def recall(state_dir: Path) -> list[SpawnedDaemon]:
     try:
         found: Any = json.loads((state_dir / LEDGER_NAME).read_text(encoding="utf-8"))
         return [_read(line) for line in found][-MOST:]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
 

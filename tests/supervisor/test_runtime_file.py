@@ -83,7 +83,7 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: p
     assert [entry.name for entry in tmp_path.iterdir()] == ["runtime.json"]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "7", '{"instance": "x"}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "7", '{"instance": "x"}', "[" * 100_000])
 def test_a_broken_file_is_no_file(tmp_path: Path, content: str) -> None:
     (tmp_path / "runtime.json").write_text(content)
     assert read_runtime_file(tmp_path) is None

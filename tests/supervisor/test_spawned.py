@@ -107,6 +107,11 @@ def test_a_name_that_is_no_text_does_not_hide_a_process() -> None:
         assert found.start_ticks > 2
 
 
+def test_a_file_that_nests_too_deep_to_be_read_is_no_reason_to_fail(tmp_path: Path) -> None:
+    (tmp_path / LEDGER_NAME).write_text("[" * 100_000)
+    assert recall(tmp_path) == []
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
