@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import stat
@@ -9,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from supervisor.notify import Notifier
+from supervisor.publication import Publication
 from supervisor.runtime_file import RuntimeFile, describe_ourselves, publish, read_runtime_file, withdraw
-from tests.supervisor.conftest import Start
+from tests.supervisor.conftest import PATIENCE, Start
 
 
 def test_the_file_is_private_and_says_who_and_where(tmp_path: Path) -> None:
@@ -96,3 +99,30 @@ async def test_the_state_folder_and_the_files_in_it_are_private(start: Start) ->
     modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in supervised.state_dir.iterdir()}
     assert modes == dict.fromkeys(("runtime.json", "supervisor.lock", "store.lock", "daemons.json"), 0o600)
     assert supervised.runtime()["pid"] == supervised.pid
+
+
+async def test_what_a_full_disk_did_not_take_is_published_once_there_is_room(tmp_path: Path) -> None:
+    """Nothing else may happen for days that would publish it."""
+    (tmp_path / "runtime.json").mkdir()  # a file cannot be renamed onto a folder
+    runtime = describe_ourselves("abc", "127.0.0.1", 3007)
+    publication = Publication(runtime, Notifier({}), tmp_path, None, retry_every=0.01)
+    publication.tell("serving")
+    (tmp_path / "runtime.json").rmdir()
+    async with asyncio.timeout(PATIENCE):
+        while not (published := read_runtime_file(tmp_path)):
+            await asyncio.sleep(0.01)
+    assert published == publication.runtime
+    publication.tell("stopping")
+    publication.withdraw()
+    assert not list(tmp_path.iterdir())
+
+
+async def test_nothing_is_published_behind_a_withdrawal(tmp_path: Path) -> None:
+    (tmp_path / "runtime.json").mkdir()
+    runtime = describe_ourselves("abc", "127.0.0.1", 3007)
+    publication = Publication(runtime, Notifier({}), tmp_path, None, retry_every=0)
+    publication.tell("stopping")
+    publication.withdraw()
+    (tmp_path / "runtime.json").rmdir()
+    await asyncio.sleep(0.05)  # a retry would have come in the loop's first turn
+    assert not list(tmp_path.iterdir())
