@@ -7,6 +7,7 @@ dead supervisor would go on holding it).
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import struct
@@ -20,6 +21,7 @@ from supervisor.runtime_file import RuntimeFile, read_runtime_file, start_ticks
 LOCK_NAME = "supervisor.lock"
 RETRY_EVERY = 0.05
 RETRIES = 400  # 20 s for the other one to clear what a dead supervisor left, bind its port and publish it
+_MAY_BE_MENDED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 # struct flock: Linux has type, whence, start, len, pid; macOS has start, len, pid, type, whence.
 _FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi4x"
@@ -69,7 +71,8 @@ def _open(state_dir: Path) -> int:
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise WrongSettings(f"PRO_ENGINE_STATE_DIR: cannot make {state_dir}: {error.strerror}") from error
+        kind = StateUnwritable if error.errno in _MAY_BE_MENDED else WrongSettings
+        raise kind(f"PRO_ENGINE_STATE_DIR: cannot make {state_dir}: {error.strerror}") from error
     try:
         return os.open(state_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:

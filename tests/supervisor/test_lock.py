@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sys
 from dataclasses import replace
@@ -72,3 +73,17 @@ async def test_a_folder_that_cannot_be_made_is_a_wrong_setting_and_a_file_that_c
     (tmp_path / "supervisor.lock").mkdir()
     with pytest.raises(StateUnwritable, match="PRO_ENGINE_STATE_DIR"):
         await take_lock(tmp_path)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+async def test_a_disk_that_may_be_mended_is_no_wrong_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """systemd tries a wrong setting never again."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(StateUnwritable, match="PRO_ENGINE_STATE_DIR"):
+        await take_lock(tmp_path / "state")
