@@ -181,7 +181,7 @@ async def test_a_start_without_a_descriptor_left_keeps_none(monkeypatch: pytest.
         raise OSError(errno.EMFILE, "no descriptor left")
 
     monkeypatch.setattr(os, "pipe", scarce)
-    before = set(os.listdir("/proc/self/fd"))
+    before = set(Path("/proc/self/fd").iterdir())
     with pytest.raises(OSError, match="no descriptor left"):
         spawn(Launch(("true",), (), "x", {}))
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert set(Path("/proc/self/fd").iterdir()) == before
