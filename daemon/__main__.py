@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
+import os
 import signal
 import sys
 import time
@@ -18,6 +20,7 @@ from daemon.lifecycle import LOCK_RETRY_SECONDS, Heartbeat, RecordLock, Supervis
 from daemon.runtime_file import running_url
 from daemon.settings import Settings
 
+STDOUT: Final = 1
 EXIT_CRASHED: Final = 1
 EXIT_FAILED: Final = 3
 EXIT_RESTART: Final = 75
@@ -34,7 +37,7 @@ def main() -> int:
     try:
         values = settings.read()
     except WrongSettings as error:
-        sys.stderr.write(f"pro-engine: {error.message}\n")
+        _say_last(log.STDERR, f"pro-engine: {error.message}")
         return EXIT_CONFIG
     log.set_up(values.log_format)
     log.take_over()
@@ -90,8 +93,14 @@ def _tell_already_running(values: Settings) -> int:
     deadline = time.monotonic() + PUBLISH_SECONDS
     while (url := running_url(values.folders.runtime_file)) is None and time.monotonic() < deadline:
         time.sleep(LOCK_RETRY_SECONDS)
-    print(f"Pro Engine already runs at {url}" if url else "Pro Engine is already starting or stopping", flush=True)
+    _say_last(STDOUT, f"Pro Engine already runs at {url}" if url else "Pro Engine is already starting or stopping")
     return EXIT_ALREADY_RUNNING
+
+
+def _say_last(fd: int, sentence: str) -> None:
+    """Straight to its reader; that there is none must not become the exit code, which decides what follows."""
+    with contextlib.suppress(OSError):
+        os.write(fd, f"{sentence}\n".encode(errors="backslashreplace"))
 
 
 if __name__ == "__main__":

@@ -167,3 +167,16 @@ async def test_the_lifeline_tells_once_when_the_supervisor_is_gone(pipe: tuple[i
     for _ in range(3):
         await asyncio.sleep(0)
     assert ended == [1]
+
+
+@pytest.mark.parametrize("reader", ["gone", "never there"])
+def test_wrong_settings_make_the_same_exit_code_where_nobody_reads_why(tmp_path: Path, reader: str) -> None:
+    """Any other would have the supervisor try the same settings again and again."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    environ = {"PATH": os.environ["PATH"], "PRO_ENGINE_STATE_DIR": str(tmp_path), "PRO_ENGINE_PORT": "none"}
+    close = "os.close(2); " if reader == "never there" else ""
+    program = f"import os, sys; {close}os.execv(sys.executable, [sys.executable, '-m', 'daemon'])"
+    ended = subprocess.run([sys.executable, "-c", program], env=environ, stderr=writing, check=False)
+    os.close(writing)
+    assert ended.returncode == 78
