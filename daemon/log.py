@@ -71,6 +71,7 @@ def hold_descriptors() -> None:
             os.dup2(null := os.open(os.devnull, os.O_RDWR), fd)
             if null > STDERR:
                 os.close(null)
+            os.set_inheritable(fd, True)  # `null` may have been this very number; workers would start without it
 
 
 def _tell_lost(count: int) -> None:
