@@ -81,7 +81,8 @@ def test_a_process_started_without_standard_error_logs_into_nothing_and_not_into
     says = (
         "import os; from daemon import log; log.hold_descriptors(); log.set_up('json');"
         "import structlog; file = os.open('/dev/null', os.O_RDONLY); structlog.get_logger().error('x'); log.flush();"
-        "print(file > 2, os.get_inheritable(2), os.path.realpath('/proc/self/fd/2') if os.path.exists('/proc') else '/dev/null')"
+        "print(file > 2, os.get_inheritable(2),"
+        " os.path.realpath('/proc/self/fd/2') if os.path.exists('/proc') else '/dev/null')"
     )
     shell = f'exec {sys.executable} -c "{says}" 2>&-'
     shown = subprocess.run(["sh", "-c", shell], stdout=subprocess.PIPE, text=True, check=True)

@@ -129,7 +129,8 @@ async def suspend(lane: Lane) -> None:
 )
 async def clock_jump(lane: Lane) -> None:
     clock = lane.folder / "clock"
-    clock.write_bytes(struct.pack("d", 0.0))
+    if not clock.exists():  # never truncated later: the service has it mapped
+        clock.write_bytes(struct.pack("d", 0.0))
     service = await lane.standing(env={"CHAOS_CLOCK": str(clock)})
     daemon, position = service.daemon, service.position
     for offset in (DAY, -DAY, 0.0):
