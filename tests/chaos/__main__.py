@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -61,6 +62,8 @@ def parser() -> argparse.ArgumentParser:
 
 async def run(faults: Sequence[Fault], rounds: int, lanes: int, place: Place) -> list[Row]:
     """Slow faults first, so that none of them is left over at the end; those that want to be alone last."""
+    if (this := asyncio.current_task()) is not None:  # told to end, it ends what it started, as by ^C
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     rows: dict[str, Row] = {}
     free = asyncio.Semaphore(lanes)
     print(f"{HEAD}\n{RULE}", flush=True)

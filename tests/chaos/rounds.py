@@ -34,29 +34,37 @@ class Place:
 
 
 async def run_rounds(fault: Fault, rounds: int, place: Place) -> Row:
-    row, began, lane = Row(fault), time.monotonic(), None
-    for number in range(rounds):
-        if lane is None:
-            lane = Lane(fault, place.folder / f"{fault.key}-{number}", place.kernels, thorough=place.thorough)
-            await lane.open()
+    """All of them; also where they are cut short, nothing that was started is left behind."""
+    row, began, number = Row(fault), time.monotonic(), 0
+    while number < rounds and not row.skipped:
+        lane = Lane(fault, place.folder / f"{fault.key}-{number}", place.kernels, thorough=place.thorough)
         try:
-            await one_round(lane, last=number == rounds - 1)
-            row.runs += 1
-        except Skipped as why:
-            row.skipped = str(why)
-            break
-        except Exception:  # noqa: BLE001, whatever broke is a failed round, and the others go on
-            row.runs += 1
-            row.failures.append(keep(lane, place.failed, traceback.format_exc()))
-        row.figures.add(lane.figures)
-        if row.failures and str(lane.folder.name) in row.failures[-1]:
+            await lane.open()
+            number = await _until_one_fails(row, lane, range(number, rounds), place)
+        finally:
             await lane.close()
-            lane = None
-    if lane is not None:
-        await lane.close()
         shutil.rmtree(lane.folder, ignore_errors=True)
     row.seconds = time.monotonic() - began
     return row
+
+
+async def _until_one_fails(row: Row, lane: Lane, numbers: range, place: Place) -> int:
+    """Rounds in one lane; the number of the next one."""
+    for number in numbers:
+        failed = False
+        try:
+            await one_round(lane, last=number == numbers[-1])
+        except Skipped as why:
+            row.skipped = str(why)
+            return number
+        except Exception:  # noqa: BLE001, whatever broke is a failed round, and the others go on
+            failed = True
+            row.failures.append(keep(lane, place.failed, traceback.format_exc()))
+        row.runs += 1
+        row.figures.add(lane.figures)
+        if failed:
+            return number + 1
+    return numbers.stop
 
 
 async def one_round(lane: Lane, *, last: bool = True) -> None:
