@@ -11,8 +11,8 @@ from random import SystemRandom
 from supervisor.errors import ALREADY_RUNNING, AlreadyRunning, StartError, WrongUsage
 from supervisor.log import STDERR, hold_descriptors, say_last, set_up_logging
 from supervisor.orders import end_undisturbed, take_signals_back
+from supervisor.run import supervise
 from supervisor.settings import read_settings
-from supervisor.supervisor import supervise
 
 STDOUT = 1
 USAGE = "usage: python -m supervisor [--evict PID] [-- daemon command…]"

@@ -1,4 +1,4 @@
-"""Opens the listener, publishes it, and keeps a daemon behind it until it is told to stop."""
+"""Keeps a daemon behind the listener until it is told to stop, and publishes how it goes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 
@@ -19,7 +19,7 @@ from supervisor.child import Launch, spawn
 from supervisor.handover import StandbyFailed, first_of, hand_over
 from supervisor.life import Life, Watch, sentence
 from supervisor.notify import Notifier
-from supervisor.opening import holders_of_wanted_port, open_for
+from supervisor.opening import holders_of_wanted_port
 from supervisor.orders import Orders
 from supervisor.outage import Outage, OutageReport
 from supervisor.proof import prove
@@ -34,30 +34,6 @@ LONG_PAUSE = 2.0  # below it a client is better off waiting in the backlog than 
 ENDING_SECONDS = 15.0  # tracebacks, a kill, our own exit: what a stop may take beyond the drain deadline
 # The command itself is wrong; anything else that fails a spawn (no memory, no process to be had) may pass.
 _NOT_EXECUTABLE = (FileNotFoundError, PermissionError, NotADirectoryError)
-
-
-async def supervise(settings: Settings, environ: MutableMapping[str, str], random: Random) -> int:
-    """One run, from the lock to the last daemon's end; its exit code.
-
-    Raises:
-        StartError: there is nothing to supervise, and why.
-    """
-    notifier, orders = Notifier(environ), Orders()
-    pinging = asyncio.create_task(notifier.ping())
-    opening = asyncio.create_task(open_for(settings, environ, random))
-    try:
-        await first_of(asyncio.wait([opening]), orders.stop.wait())
-        if not opening.done():
-            return os.EX_OK
-        supervisor = Supervisor(settings, environ, random, await opening, notifier, orders)
-        try:
-            return await supervisor.keep_daemon_alive()
-        finally:
-            supervisor.close()
-    finally:
-        opening.cancel()
-        pinging.cancel()
-        notifier.send("STOPPING=1")
 
 
 class Supervisor:

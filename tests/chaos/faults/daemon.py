@@ -38,7 +38,7 @@ async def block_loop(lane: Lane) -> None:
     assert any(block_the_loop.__name__ in line for line in service.log.lines[lines:])
 
 
-@fault("4", "the GIL held in C", "as if the loop were blocked; KILL works", command=BREAKABLE, share=2)
+@fault("4", "the GIL held in C", "as if the loop were blocked; KILL works", command=BREAKABLE)
 async def hold_gil(lane: Lane) -> None:
     service = await lane.standing()
     lines = len(service.log.lines)

@@ -33,9 +33,7 @@ async def kill_supervisor(lane: Lane) -> None:
     lane.replace(service, successor)
 
 
-@fault(
-    "16b", "kill -9 of the supervisor over a daemon that is stopped", "the next start clears it; the same port", share=2
-)
+@fault("16b", "kill -9 of the supervisor over a daemon that is stopped", "the next start clears it; the same port")
 async def leave_stopped_daemon(lane: Lane) -> None:
     await leave_hung_daemon(lane, signal.SIGSTOP, BACK_WITHIN + STALE_STEP)
 
