@@ -142,10 +142,11 @@ async def test_a_standby_killed_as_its_turn_comes_is_replaced_as_any_daemon(star
     await reports.wait_for("in_flight")
     supervised.signal(signal.SIGHUP)
     standby = await supervised.event("daemon_started", standby=True)
-    await reports.wait_for("standby")
+    await reports.wait_for("draining")
     signal.pidfd_send_signal(supervised.daemons[standby["pid"]], signal.SIGKILL)
     assert await body(*in_flight) == "finished"
-    assert await supervised.ready() != standby["pid"]
+    assert (await supervised.event("daemon_started", standby=False))["pid"] != standby["pid"]
+    await supervised.ready()
 
 
 async def test_one_that_has_just_taken_over_is_not_asked_to_go_before_it_is_ready(start: Start) -> None:
