@@ -113,6 +113,8 @@ def supervisor_environ(env: Mapping[str, str]) -> dict[str, str]:
     found = _folders(env, file)
     said = {key: file.texts[key] for key in FOR_THE_SUPERVISOR if key in file.texts and not _word(env, key)}
     said |= {"state_dir": str(found.state), "cache_dir": str(found.cache)}
+    if not _word(env, "origins"):  # their pages may read why there is no daemon, and only we know the default
+        said["origins"] = file.texts.get("origins") or ",".join(DEFAULT_ORIGINS)
     told = {PREFIX + key.upper(): text for key, text in said.items()}
     return told | {FROM_FILE: ",".join(sorted(set(said) - FOR_ITS_WHOLE_LIFE))}
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from daemon.config_file import KINDS, path_of, read_config
 from daemon.errors import WrongSettings
-from daemon.settings import FOR_THE_SUPERVISOR, read, supervisor_environ
+from daemon.settings import DEFAULT_ORIGINS, FOR_THE_SUPERVISOR, read, supervisor_environ
 
 Write = Callable[[str], dict[str, str]]
 
@@ -130,8 +130,18 @@ def test_the_supervisor_is_told_what_concerns_it_unless_the_environment_says_it_
         "PRO_ENGINE_LOG_FORMAT": "json",
         "PRO_ENGINE_STATE_DIR": "/home/ann/.local/state/pro-engine",
         "PRO_ENGINE_CACHE_DIR": "/home/ann/.cache/pro-engine",
-        "PRO_ENGINE_FROM_FILE": "drain_deadline,log_format",
+        "PRO_ENGINE_ORIGINS": ",".join(DEFAULT_ORIGINS),
+        "PRO_ENGINE_FROM_FILE": "drain_deadline,log_format,origins",
     }
+
+
+def test_the_supervisor_is_told_whose_pages_may_read_and_the_next_daemon_still_reads_the_file(write: Write) -> None:
+    env = write('origins = ["http://one:1"]')
+    assert supervisor_environ(env)["PRO_ENGINE_ORIGINS"] == "http://one:1"
+    assert "PRO_ENGINE_ORIGINS" not in supervisor_environ(env | {"PRO_ENGINE_ORIGINS": "http://own:1"})
+    env |= supervisor_environ(env)
+    assert read(env | write('origins = ["http://two:2"]')).origins == ("http://two:2",)
+    assert read(env | write("")).origins == DEFAULT_ORIGINS
 
 
 def test_the_next_daemon_reads_the_file_anew_but_for_where_clients_look_for_it(write: Write) -> None:
