@@ -26,3 +26,11 @@ def conflicts(one: str, other: str) -> bool:
     if first.version == second.version:
         return first == second or first.is_unspecified or second.is_unspecified
     return (first if isinstance(first, ipaddress.IPv6Address) else second).is_unspecified
+
+
+def reachable(host: str) -> str:
+    """Listening on every address, we are reached on loopback; the wildcard is no address to connect to."""
+    address = ipaddress.ip_address(host)
+    if not address.is_unspecified:
+        return host
+    return "::1" if isinstance(address, ipaddress.IPv6Address) else "127.0.0.1"

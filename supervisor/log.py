@@ -27,7 +27,7 @@ BLOCKED_SECONDS = 1.0
 
 
 class LineWriter:
-    """The queue and its thread. `tell_lost` is called with the count of dropped lines once a reader is back."""
+    """The queue and its thread. How many lines were dropped is logged once a reader is back."""
 
     def __init__(self, fd: int = STDERR, most_bytes: int = MOST_BYTES) -> None:
         self._fd = fd

@@ -8,10 +8,12 @@ from random import Random
 import structlog
 
 from supervisor.evict import evict
+from supervisor.inherited import take_inherited
 from supervisor.lock import take_lock
 from supervisor.log import say
 from supervisor.settings import Settings
-from supervisor.socket import Listener, find_squatters, open_listener, take_inherited
+from supervisor.socket import Listener, open_listener
+from supervisor.squatters import find_squatters
 from supervisor.stale import clear_by_ledger, clear_stale_daemon
 
 log = structlog.get_logger()
@@ -58,7 +60,7 @@ def _say_port_taken(listener: Listener) -> None:
 
 
 async def _warn_of_squatters(listener: Listener) -> None:
-    squatters = await find_squatters(listener)
+    squatters = await find_squatters(listener.sock, listener.extra)
     if squatters:
         names = [str(squatter) for squatter in squatters]
         log.warning("port_shared_with_a_stranger", port=listener.port, strangers=names)

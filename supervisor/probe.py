@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import os
 import re
 import socket
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from supervisor.address import reachable
 from supervisor.heartbeat import LATENESS_TOLERATED
 
 log = structlog.get_logger()
@@ -39,9 +39,7 @@ class HealthProbe:
     """Looks until it has failed, which it says once, or is cancelled."""
 
     def __init__(self, host: str, port: int, timing: ProbeTiming, *, on_failed: Callable[[str], None]) -> None:
-        address = ipaddress.ip_address(host)
-        if address.is_unspecified:  # one listens on all addresses, and asks at one
-            host = "::1" if address.version == 6 else "127.0.0.1"  # noqa: PLR2004
+        host = reachable(host)
         self._address = (host, port)
         self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._timing = timing

@@ -6,13 +6,14 @@ The file is a hint, never a proof: a client checks over `/health` that it reache
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import os
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from supervisor.address import reachable
 
 RUNTIME_NAME = "runtime.json"
 PROTOCOL = 1
@@ -87,14 +88,6 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def reachable(host: str) -> str:
-    """Listening on every address, we are reached on loopback; the wildcard is no address to connect to."""
-    address = ipaddress.ip_address(host)
-    if not address.is_unspecified:
-        return host
-    return "::1" if isinstance(address, ipaddress.IPv6Address) else "127.0.0.1"
 
 
 def start_ticks(pid: int) -> int | None:

@@ -16,12 +16,9 @@ from random import Random
 
 import structlog
 
-from supervisor import squatters
 from supervisor.errors import AddressUnavailable, WrongSettings
-from supervisor.inherited import BACKLOG, choose, take_inherited
+from supervisor.inherited import BACKLOG, choose
 from supervisor.port_holder import FindHolders, PortHolder, find_port_holders
-
-__all__ = ["BACKLOG", "Listener", "find_squatters", "listen_on", "next_ports", "open_listener", "take_inherited"]
 
 HIGHEST_PORT = 65535
 # From 32768 on, the kernel gives ports to outgoing connections, and one of those blocks a bind.
@@ -152,8 +149,3 @@ def next_ports(port: int, random: Random) -> Iterator[int]:
         yield from range(port + 1, min(port + SEQUENTIAL_TRIES, HIGHEST_PORT) + 1)
     yield from random.sample(RANDOM_PORTS, RANDOM_TRIES)
     yield 0
-
-
-async def find_squatters(listener: Listener) -> tuple[PortHolder, ...]:
-    """Who answers on our port at the other loopback address, where `localhost` may lead as well."""
-    return await squatters.find_squatters(listener.sock, listener.extra)

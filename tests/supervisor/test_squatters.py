@@ -10,9 +10,8 @@ from random import Random
 import pytest
 
 from supervisor.port_holder import PortHolder
-from supervisor.socket import Listener, find_squatters, open_listener
-from supervisor.squatters import CONNECT_SECONDS
-from supervisor.squatters import find_squatters as find_beside
+from supervisor.socket import open_listener
+from supervisor.squatters import CONNECT_SECONDS, find_squatters
 from tests.supervisor.conftest import free_port
 from tests.supervisor.decoys import decoy
 
@@ -40,7 +39,7 @@ def port() -> int:
 ])  # fmt: skip
 async def test_a_stranger_at_the_other_loopback_address_is_found(ours: str, theirs: str, port: int) -> None:
     with decoy("--listen", f"{theirs}:{port}") as stranger, listen(ours, port) as sock:
-        (found,) = await find_squatters(Listener(sock, port))
+        (found,) = await find_squatters(sock)
         assert found.pid == stranger.pid
         assert stranger.alive
 
@@ -48,25 +47,25 @@ async def test_a_stranger_at_the_other_loopback_address_is_found(ours: str, thei
 @pytest.mark.parametrize("ours", ["127.0.0.1", "::1", "0.0.0.0", "::"])
 async def test_where_nobody_is_nobody_is_found_and_nobody_asked_for(ours: str, port: int) -> None:
     with listen(ours, port) as sock:
-        found = await find_beside(sock, find_holders=lambda *_: pytest.fail("looked for processes"))
+        found = await find_squatters(sock, find_holders=lambda *_: pytest.fail("looked for processes"))
         assert found == ()
 
 
 async def test_our_own_socket_for_both_is_no_stranger(port: int) -> None:
     with listen("::", port, both=True) as sock:
-        assert await find_squatters(Listener(sock, port)) == ()
+        assert await find_squatters(sock) == ()
 
 
 @pytest.mark.parametrize("extra", ["::1", "::"])
 async def test_our_own_extra_socket_is_no_stranger(extra: str, port: int) -> None:
     with listen("127.0.0.1", port) as sock, listen(extra, port) as other:
-        assert await find_squatters(Listener(sock, port, extra=(other,))) == ()
-        assert await find_squatters(Listener(sock, port)) == ()  # not even where we forgot that we have it
+        assert await find_squatters(sock, (other,)) == ()
+        assert await find_squatters(sock) == ()  # not even where we forgot that we have it
 
 
 async def test_on_an_address_of_the_network_it_is_no_question(port: int) -> None:
     with listen("127.0.0.1", port), listen("127.0.0.2", port) as sock:
-        assert await find_squatters(Listener(sock, port)) == ()
+        assert await find_squatters(sock) == ()
 
 
 async def test_a_stranger_who_does_not_accept_is_found(port: int) -> None:
@@ -76,7 +75,7 @@ async def test_a_stranger_who_does_not_accept_is_found(port: int) -> None:
         server.listen(0)
         waiting = [asyncio.create_task(asyncio.open_connection("::1", port)) for _ in range(4)]
         await asyncio.wait(waiting, timeout=CONNECT_SECONDS)
-        unknown = await find_beside(sock, find_holders=lambda host, _: (PortHolder(host, user="www"),))
+        unknown = await find_squatters(sock, find_holders=lambda host, _: (PortHolder(host, user="www"),))
         assert unknown == (PortHolder("::1", user="www"),)
         for task in waiting:
             task.cancel()
@@ -88,9 +87,9 @@ async def test_a_stranger_who_does_not_accept_is_found(port: int) -> None:
 
 async def test_one_that_answers_but_cannot_be_named_is_told_all_the_same(port: int) -> None:
     with listen("127.0.0.1", port) as sock, listen("::1", port):
-        assert await find_beside(sock, find_holders=lambda *_: ()) == (PortHolder("::1"),)
+        assert await find_squatters(sock, find_holders=lambda *_: ()) == (PortHolder("::1"),)
         ourselves = PortHolder("::1", pid=os.getpid())
-        assert await find_beside(sock, find_holders=lambda *_: (ourselves,)) == ()
+        assert await find_squatters(sock, find_holders=lambda *_: (ourselves,)) == ()
 
 
 async def test_a_squatter_is_no_reason_to_move(port: int) -> None:
