@@ -42,6 +42,13 @@ class Life:
                     return time.monotonic()
         raise AssertionError(f"the daemon ended without {word}: {self.process.returncode}")
 
+    async def listens_to_signals(self) -> None:
+        """Wait until our own code has them: SIGHUP, which it ignores until it serves, is the last that it sets up."""
+        ignored = 1 << (signal.SIGHUP - 1)
+        async with asyncio.timeout(PATIENCE):
+            while not _signals_ignored(self.process.pid) & ignored:
+                await asyncio.sleep(0.001)  # looked at, not told: the kernel tells nobody
+
     def send(self, *numbers: signal.Signals) -> None:
         for number in numbers:
             self.process.send_signal(number)
@@ -54,6 +61,12 @@ class Life:
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
+
+
+def _signals_ignored(pid: int) -> int:
+    """The mask in /proc/PID/status, proc(5)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:"))
 
 
 @dataclass
