@@ -19,7 +19,7 @@ from daemon.api.farewell import CUT_SECONDS, drain_http, in_flight, say_close
 from daemon.api.guard import answer_cors, guard
 from daemon.api.parts import PARTS, ApiLimits, Parts
 from daemon.api.problems import problems
-from daemon.api.routes import ROUTES
+from daemon.api.routes import add_routes
 from daemon.api.server_log import server_logger
 from daemon.drain import Drain
 from daemon.executor.intake import Intake
@@ -125,7 +125,7 @@ async def _sweep(database: Database, files: Files, settings: Settings, started_a
 def build_app(parts: Parts) -> web.Application:
     app = web.Application(middlewares=[problems, guard])
     app[PARTS] = parts
-    app.add_routes(ROUTES)
+    add_routes(app)
     app.on_response_prepare.append(answer_cors)
     app.on_response_prepare.append(say_close)
     return app

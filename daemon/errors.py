@@ -31,6 +31,12 @@ class InvalidToken(ProEngineError):
     code = "invalid_token"
 
 
+class NotPermitted(ProEngineError):
+    """It is known who asks, and that is not enough: administration needs the machine's own token."""
+
+    code = "not_permitted"
+
+
 class OriginNotAllowed(ProEngineError):
     code = "origin_not_allowed"
 
@@ -41,6 +47,10 @@ class WrongHost(ProEngineError):
 
 class NotFound(ProEngineError):
     code = "not_found"
+
+
+class MethodNotAllowed(ProEngineError):
+    code = "method_not_allowed"
 
 
 class ResultNotReady(ProEngineError):

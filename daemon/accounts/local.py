@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from daemon.accounts.caller import Caller
 from daemon.errors import InvalidToken
 
 OWNER: Final = "local"  # whose jobs they are
@@ -26,7 +27,7 @@ class LocalAccess:
     token: str = field(repr=False)
     secret: bytes = field(repr=False)
 
-    def owner_of(self, token: str) -> str:
+    def caller(self, token: str) -> Caller:
         """Who a bearer is.
 
         Raises:
@@ -34,7 +35,7 @@ class LocalAccess:
         """
         if not hmac.compare_digest(_bytes(token), _bytes(self.token)):
             raise InvalidToken("the access token is not the one of this service; `pro-engine token` shows it")
-        return OWNER
+        return Caller(OWNER, is_admin=True)
 
     def prove(self, challenge: str, pid: int, port: int) -> str:
         """The answer to a client's challenge, which only the holder of the secret can give."""

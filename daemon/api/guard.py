@@ -7,11 +7,11 @@ from typing import Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from daemon.api.parts import OWNER, PARTS, Parts
-from daemon.errors import AccessTokenRequired, InvalidToken, OriginNotAllowed, WrongHost
+from daemon.accounts.caller import Caller
+from daemon.api.parts import CALLER, PARTS, Parts
+from daemon.api.route import Access, route_of
+from daemon.errors import AccessTokenRequired, InvalidToken, NotPermitted, OriginNotAllowed, WrongHost
 
-OPEN_PATHS: Final = frozenset({"/health", "/api/service-info"})
-OWN_WAY_PATHS: Final = frozenset({"/ws"})  # authenticates by its first message
 PREFLIGHT_SECONDS: Final = "600"
 ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Prefer, Range"
 EXPOSED_HEADERS: Final = "Location, Content-Disposition, Retry-After, ETag, Content-Range"
@@ -25,8 +25,10 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     origin = _require_origin(request, parts)
     if request.method == hdrs.METH_OPTIONS and origin and "Access-Control-Request-Method" in request.headers:
         return web.Response(status=204, headers=_preflight(request, origin))
-    if request.path not in OPEN_PATHS and request.path not in OWN_WAY_PATHS:
-        request[OWNER] = _owner(request, parts)
+    route = route_of(request)
+    access = route.access if route is not None else Access.CALLER  # a stranger does not learn which paths there are
+    if access not in {Access.OPEN, Access.OWN_WAY}:
+        request[CALLER] = _caller(request, parts, access)
     return await handler(request)
 
 
@@ -75,11 +77,23 @@ def _preflight(request: web.Request, origin: str) -> dict[str, str]:
     return headers
 
 
-def _owner(request: web.Request, parts: Parts) -> str:
+def _caller(request: web.Request, parts: Parts, access: Access) -> Caller:
     ticket = request.query.get("ticket")
-    if ticket and request.method in {"GET", "HEAD"} and request.match_info.route.name == "result":
-        return parts.access.owner_by_ticket(ticket, request.match_info["id"], parts.clock())
-    return parts.access.owner_of(bearer(request))
+    if ticket and access is Access.TICKET:
+        return Caller(parts.access.owner_by_ticket(ticket, request.match_info["id"], parts.clock()))
+    caller = identify(request, bearer(request))
+    if access is Access.ADMIN and not caller.is_admin:
+        raise NotPermitted("only the machine's own token administers this service; `pro-engine token` shows it")
+    return caller
+
+
+def identify(request: web.Request, token: str) -> Caller:
+    """Who sends a token with this request, in a header or in the first message of a WebSocket.
+
+    Raises:
+        InvalidToken: nobody that we know.
+    """
+    return request.app[PARTS].access.caller(token)
 
 
 def bearer(request: web.Request) -> str:

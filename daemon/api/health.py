@@ -10,11 +10,11 @@ import psutil
 from aiohttp import web
 
 from daemon.api.parts import PARTS, Parts
-from daemon.api.wire import timestamp
-from daemon.errors import BadRequest
+from daemon.api.route import answer, read_query
+from daemon.api.wire.about import HealthOut, HealthQuery
+from daemon.api.wire.base import timestamp
 from daemon.executor.executor import ExecutorStatus
 
-MAX_CHALLENGE: Final = 128
 SAFE_MODE_REASON: Final = "safe mode: the service failed again and again, and leaves the GPU alone"
 
 
@@ -25,20 +25,20 @@ async def health(request: web.Request) -> web.Response:
     status = _status(parts, devices)
     sockname = request.transport.get_extra_info("sockname") if request.transport else None
     port = sockname[1] if sockname else None
-    body: dict[str, Any] = {
-        "status": status,
-        "safe_mode": parts.safe_mode,
-        "timestamp": timestamp(parts.clock()),
-        "port": port,
-        "pid": os.getpid(),
-        "services": _services(parts, devices),
-        "system": _system(parts),
-    }
-    if challenge := request.query.get("challenge"):
-        if len(challenge) > MAX_CHALLENGE:
-            raise BadRequest(f"challenge: longer than {MAX_CHALLENGE} characters")
-        body["proof"] = parts.access.prove(challenge, os.getpid(), port or 0)
-    return web.json_response(body, status=503 if status == "draining" else 200)
+    challenge = read_query(request, HealthQuery).challenge
+    body = HealthOut.model_validate(
+        {
+            "status": status,
+            "safe_mode": parts.safe_mode,
+            "timestamp": timestamp(parts.clock()),
+            "port": port,
+            "pid": os.getpid(),
+            "services": _services(parts, devices),
+            "system": _system(parts),
+        }
+        | ({"proof": parts.access.prove(challenge, os.getpid(), port or 0)} if challenge else {})
+    )
+    return answer(body, 503 if status == "draining" else 200, exclude_unset=True)
 
 
 def _status(parts: Parts, devices: ExecutorStatus) -> str:

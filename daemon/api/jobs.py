@@ -13,16 +13,14 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
-from daemon.api.parts import OWNER, PARTS, Parts
+from daemon.api.parts import CALLER, PARTS, Parts
 from daemon.api.process import until_over
-from daemon.api.wire import JobOut, job_out
-from daemon.errors import BadRequest, ProEngineError, ResultExpired, ResultNotReady
+from daemon.api.route import answer, read_query
+from daemon.api.wire.jobs import JobOut, JobsPage, JobsQuery, job_out
+from daemon.errors import ProEngineError, ResultExpired, ResultNotReady
 from daemon.jobs.job import Job, JobState
 
 log = structlog.get_logger(__name__)
-MOST_ON_A_PAGE: Final = 200
-ON_A_PAGE: Final = 50
-LIMIT_DIGITS: Final = 3  # Python refuses to read numbers of thousands of digits
 CANCEL_SECONDS: Final = 2.0  # a running job is seen to stop within a tile; the answer waits this long for it
 LAST_BYTE: Final = re.compile(r"bytes \d+-(\d+)/(\d+)")
 CONTENT_TYPES: Final = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
@@ -35,42 +33,32 @@ def _out(parts: Parts, job: Job) -> JobOut:
 
 async def list_jobs(request: web.Request) -> web.Response:
     """Newest first; `cursor` of one answer asks for the next page."""
-    parts = request.app[PARTS]
-    state, cursor = request.query.get("state"), request.query.get("cursor")
-    limit = request.query.get("limit", str(ON_A_PAGE))
-    if state is not None and state not in set(JobState):
-        raise BadRequest(f"state: {state!r} is none of {', '.join(JobState)}")
-    if not limit.isdecimal() or len(limit) > LIMIT_DIGITS or not 1 <= int(limit) <= MOST_ON_A_PAGE:
-        raise BadRequest(f"limit: must be 1 to {MOST_ON_A_PAGE}")
-    if cursor is not None and (not cursor.isdecimal() or len(cursor) > 18):  # noqa: PLR2004, what SQLite can hold
-        raise BadRequest("cursor: not one of ours")
-    before = int(cursor) if cursor else None
-    found = await parts.ledger.page(request[OWNER], JobState(state) if state else None, int(limit), before)
-    following = str(found[-1].number) if len(found) == int(limit) else None
-    jobs = [_out(parts, job).model_dump() for job in found]
-    return web.json_response({"jobs": jobs, "cursor": following})
+    parts, asked = request.app[PARTS], read_query(request, JobsQuery)
+    before = int(asked.cursor) if asked.cursor else None
+    found = await parts.ledger.page(request[CALLER].owner, asked.state, asked.limit, before)
+    following = str(found[-1].number) if len(found) == asked.limit else None
+    return answer(JobsPage(jobs=[_out(parts, job) for job in found], cursor=following))
 
 
 async def show_job(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
-    job = await parts.ledger.get(request.match_info["id"], request[OWNER])
-    return web.json_response(text=_out(parts, job).model_dump_json())
+    return answer(_out(parts, await parts.ledger.get(request.match_info["id"], request[CALLER].owner)))
 
 
 async def cancel_job(request: web.Request) -> web.Response:
     """Stop a job; one that is over stays as it is, so a second click does no harm."""
     parts = request.app[PARTS]
-    job = await parts.ledger.get(request.match_info["id"], request[OWNER])
+    job = await parts.ledger.get(request.match_info["id"], request[CALLER].owner)
     if not job.is_over:
         await parts.runner.cancel(job)
         job = await until_over(request, job, CANCEL_SECONDS)
-    return web.json_response(text=_out(parts, job).model_dump_json(), status=200 if job.is_over else 202)
+    return answer(_out(parts, job), 200 if job.is_over else 202)
 
 
 async def send_result(request: web.Request) -> web.StreamResponse:
     """The picture, by sendfile, with Range and ETag."""
     parts = request.app[PARTS]
-    job = await parts.ledger.get(request.match_info["id"], request[OWNER])
+    job = await parts.ledger.get(request.match_info["id"], request[CALLER].owner)
     if job.state is not JobState.DONE or job.result_path is None:
         raise ResultNotReady(f"the job is {job.state}; only a job that is done has a result", state=job.state)
     path = parts.files.path(job.result_path)

@@ -13,9 +13,10 @@ from typing import Any, Final
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
-from daemon.api.guard import bearer
+from daemon.api.guard import bearer, identify
 from daemon.api.parts import PARTS, Parts
-from daemon.api.wire import AuthMessage, SubscribeMessage, event_out, job_out, read_client_message
+from daemon.api.wire.jobs import job_out
+from daemon.api.wire.messages import AuthMessage, SubscribeMessage, event_out, read_client_message
 from daemon.errors import AccessTokenRequired, BadRequest, InvalidToken, NotFound, ProEngineError
 from daemon.jobs.events import ProgressEvent, Subscriber
 
@@ -39,7 +40,7 @@ async def live(request: web.Request) -> web.WebSocketResponse:
         if parts.closing.is_set():  # it came over a connection from before
             await say_goodbye(socket, request, WSCloseCode.SERVICE_RESTART, b"restarting")
             return socket
-        owner = await _let_in(request, socket, parts)
+        owner = await _let_in(request, socket)
         if owner is not None:
             # who leaves in the middle of an answer has left
             with contextlib.suppress(ConnectionError), parts.hub.subscription(owner) as subscriber:
@@ -49,18 +50,18 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     return socket
 
 
-async def _let_in(request: web.Request, socket: web.WebSocketResponse, parts: Parts) -> str | None:
+async def _let_in(request: web.Request, socket: web.WebSocketResponse) -> str | None:
     """Who it is; None, and the socket closed, where nobody proves to be anybody in time."""
     try:
         if hdrs.AUTHORIZATION in request.headers:
-            return parts.access.owner_of(bearer(request))
+            return identify(request, bearer(request)).owner
         message = await socket.receive(timeout=AUTH_SECONDS)
         if message.type is not WSMsgType.TEXT:
             return None
         first = read_client_message(message.data)
         if not isinstance(first, AuthMessage):
             raise AccessTokenRequired("the first message must be of type auth")
-        owner = parts.access.owner_of(first.token)
+        owner = identify(request, first.token).owner
     except TimeoutError:
         await _refuse(socket, AccessTokenRequired("no auth message came in time"))
     except ProEngineError as error:
@@ -104,7 +105,6 @@ async def _send_error(socket: web.WebSocketResponse, error: ProEngineError) -> N
 
 async def _converse(request: web.Request, socket: web.WebSocketResponse, subscriber: Subscriber) -> None:
     """Listen to the client; tell it what it subscribed to, in a task that a new subscription replaces."""
-    parts = request.app[PARTS]
     teller: asyncio.Task[None] | None = None
     try:
         async for message in socket:
@@ -113,7 +113,7 @@ async def _converse(request: web.Request, socket: web.WebSocketResponse, subscri
             try:
                 asked = read_client_message(message.data)
                 if isinstance(asked, AuthMessage):
-                    _same_owner(parts, asked.token, subscriber.owner)
+                    _same_owner(request, asked.token, subscriber.owner)
                     await socket.send_json({"type": "authenticated"})
                     continue
             except (BadRequest, InvalidToken) as error:
@@ -125,8 +125,8 @@ async def _converse(request: web.Request, socket: web.WebSocketResponse, subscri
         await _stop(teller)
 
 
-def _same_owner(parts: Parts, token: str, owner: str) -> None:
-    if parts.access.owner_of(token) != owner:
+def _same_owner(request: web.Request, token: str, owner: str) -> None:
+    if identify(request, token).owner != owner:
         raise InvalidToken("this connection belongs to another user")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from daemon.accounts.caller import Caller
 from daemon.accounts.local import LocalAccess
 from daemon.executor.executor import Executor
 from daemon.jobs.events import EventHub
@@ -54,4 +55,4 @@ class Parts:
 
 
 PARTS: web.AppKey[Parts] = web.AppKey("parts", Parts)
-OWNER: web.RequestKey[str] = web.RequestKey("owner", str)
+CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)

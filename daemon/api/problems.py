@@ -16,6 +16,7 @@ STATUS: Final[Mapping[str, int]] = {
     "bad_request": 400,
     "access_token_required": 401,
     "invalid_token": 403,
+    "not_permitted": 403,
     "origin_not_allowed": 403,
     "not_found": 404,
     "method_not_allowed": 405,

@@ -10,9 +10,11 @@ from typing import Final
 
 from aiohttp import web
 
-from daemon.api.parts import OWNER, PARTS, Parts
+from daemon.api.parts import CALLER, PARTS, Parts
+from daemon.api.route import answer
 from daemon.api.upload import receive
-from daemon.api.wire import job_out, read_fields
+from daemon.api.wire.fields import read_fields
+from daemon.api.wire.jobs import job_out
 from daemon.errors import BadRequest
 from daemon.jobs.job import Job
 
@@ -34,12 +36,12 @@ async def submit(request: web.Request) -> web.Response:
     except BaseException:
         upload.path.unlink(missing_ok=True)
         raise
-    job = await parts.submission.submit(upload, spec, request[OWNER], key)
+    job = await parts.submission.submit(upload, spec, request[CALLER].owner, key)
     if (seconds := _wait(request)) and not job.is_over:
         job = await until_over(request, job, seconds)
     body = job_out(job, parts.hub.progress_of(job.id), parts.ticket(job))
     headers = {"Location": f"/api/jobs/{job.id}"}
-    return web.json_response(text=body.model_dump_json(), status=200 if job.is_over else 202, headers=headers)
+    return answer(body, 200 if job.is_over else 202, headers)
 
 
 def _wait(request: web.Request) -> int:

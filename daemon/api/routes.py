@@ -2,17 +2,136 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 from aiohttp import web
 
 from daemon.api import health, jobs, live, process, service_info
+from daemon.api.route import ROUTE_OF, Access, Answer, Media, Route
+from daemon.api.wire.about import HealthOut, HealthQuery, ServiceInfoOut
+from daemon.api.wire.jobs import JobOut, JobsPage, JobsQuery, ResultQuery
+from daemon.errors import (
+    BrokenImage,
+    DiskFull,
+    Draining,
+    IdempotencyConflict,
+    ImageTooLarge,
+    IntakeUnavailable,
+    NotFound,
+    QueueFull,
+    ResultExpired,
+    ResultNotReady,
+    StoreBusy,
+    UnsupportedFormat,
+    UploadTooLarge,
+)
 
-ROUTES = [
-    web.get("/health", health.health),
-    web.get("/api/service-info", service_info.service_info),
-    web.post("/api/process", process.submit),
-    web.get("/api/jobs", jobs.list_jobs),
-    web.get("/api/jobs/{id}", jobs.show_job),
-    web.delete("/api/jobs/{id}", jobs.cancel_job),
-    web.get("/api/jobs/{id}/result", jobs.send_result, name="result"),
-    web.get("/ws", live.live),
-]
+PICTURES: Final = Media(("image/png", "image/jpeg", "image/webp"))
+
+ROUTES: Final[Sequence[Route]] = (
+    Route(
+        "GET",
+        "/health",
+        health.health,
+        "How the service is. Touches no GPU, disk or network.",
+        Access.OPEN,
+        {
+            200: Answer("It takes work.", HealthOut),
+            503: Answer("It takes no work: it is stopping, or failed and being restarted.", HealthOut),
+        },
+        query=HealthQuery,
+    ),
+    Route(
+        "GET",
+        "/api/service-info",
+        service_info.service_info,
+        "What the service is and can do, for a client that has just found it.",
+        Access.OPEN,
+        {200: Answer("As it is now.", ServiceInfoOut)},
+    ),
+    Route(
+        "POST",
+        "/api/process",
+        process.submit,
+        "A picture in: a job out.",
+        Access.CALLER,
+        {
+            200: Answer("The job is over already: the cache had it, or it ended while you waited.", JobOut),
+            202: Answer("The job is on disk and will be done, whatever happens.", JobOut, {"Location": "of the job"}),
+        },
+        upload=True,
+        headers={
+            "Idempotency-Key": "The same key gives the same job, so a lost answer does no harm. 1 to 255 characters.",
+            "Prefer": "`wait=N`: hold the answer until the job is over, for at most N of 60 seconds.",
+        },
+        errors=(
+            *(BrokenImage, UnsupportedFormat, ImageTooLarge, UploadTooLarge, IdempotencyConflict),
+            *(QueueFull, Draining, IntakeUnavailable, StoreBusy, DiskFull),
+        ),
+    ),
+    Route(
+        "GET",
+        "/api/jobs",
+        jobs.list_jobs,
+        "Your jobs, newest first.",
+        Access.CALLER,
+        {200: Answer("A page of them.", JobsPage)},
+        query=JobsQuery,
+    ),
+    Route(
+        "GET",
+        "/api/jobs/{id}",
+        jobs.show_job,
+        "One of your jobs.",
+        Access.CALLER,
+        {200: Answer("As it is now.", JobOut)},
+        errors=(NotFound,),
+    ),
+    Route(
+        "DELETE",
+        "/api/jobs/{id}",
+        jobs.cancel_job,
+        "Cancel a job. One that is over stays as it is.",
+        Access.CALLER,
+        {
+            200: Answer("It is over.", JobOut),
+            202: Answer("It will be seen to within one tile.", JobOut),
+        },
+        errors=(NotFound, StoreBusy, DiskFull),
+    ),
+    Route(
+        "GET",
+        "/api/jobs/{id}/result",
+        jobs.send_result,
+        "The picture.",
+        Access.TICKET,
+        {
+            200: Answer("All of it.", PICTURES, {"ETag": "of this very file", "Content-Disposition": "its name"}),
+            206: Answer("The part that `Range` asked for.", PICTURES, {"Content-Range": "which part this is"}),
+            304: Answer("You have it already."),
+            412: Answer("It is not the file that `If-Match` names."),
+            416: Answer("There is no such part.", None, {"Content-Range": "how large it is"}),
+        },
+        query=ResultQuery,
+        headers={"Range": "`bytes=…`", "If-None-Match": "an `ETag` that you have"},
+        errors=(NotFound, ResultNotReady, ResultExpired),
+    ),
+    Route(
+        "GET",
+        "/ws",
+        live.live,
+        "Events over a WebSocket, with replay.",
+        Access.OWN_WAY,
+        {101: Answer("The messages are described under `x-messages`.")},
+    ),
+)
+
+
+def add_routes(app: web.Application, routes: Sequence[Route] = ROUTES) -> None:
+    """Let `app` answer `routes`, and know of each what it is."""
+    app[ROUTE_OF] = {route.handler: route for route in routes}
+    for route in routes:
+        app.router.add_route(route.method, route.path, route.handler)
+        if route.method == "GET" and route.access is not Access.OWN_WAY:
+            app.router.add_route("HEAD", route.path, route.handler)

@@ -7,7 +7,9 @@ from importlib.metadata import version
 from aiohttp import web
 
 from daemon.api.parts import PARTS
-from daemon.api.wire import SCALES
+from daemon.api.route import answer
+from daemon.api.wire.about import Capabilities, Limits, ServiceInfoOut
+from daemon.api.wire.fields import SCALES
 from daemon.jobs.job import LEAST_RATIO, MOST_RATIO
 
 
@@ -15,26 +17,25 @@ async def service_info(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     devices = parts.executor.status().devices
     sockname = request.transport.get_extra_info("sockname") if request.transport else None
-    return web.json_response(
-        {
-            "name": "pro-engine",
-            "version": version("pro-engine"),
-            "port": sockname[1] if sockname else None,
-            "status": "draining" if parts.submission.draining else "available",
-            "auth": "local",
-            "supabase": None,
-            "capabilities": {
-                "devices": [device.model_dump() for device in devices],
-                "models": ["auto", "lanczos"],
-                "scale_factors": [f"{scale:g}x" for scale in SCALES.values()],
-                "scale_range": [LEAST_RATIO, MOST_RATIO],
-                "formats_in": ["png", "jpeg", "webp"],
-                "formats_out": ["png", "jpeg", "webp"],
-                "limits": {
-                    "upload_bytes": parts.limits.upload_bytes,
-                    "source_pixels": parts.limits.source_pixels,
-                    "output_pixels": parts.limits.output_pixels,
-                },
-            },
-        }
+    return answer(
+        ServiceInfoOut(
+            version=version("pro-engine"),
+            port=sockname[1] if sockname else None,
+            status="draining" if parts.submission.draining else "available",
+            auth="local",
+            supabase=None,
+            capabilities=Capabilities(
+                devices=[device.model_dump() for device in devices],
+                models=["auto", "lanczos"],
+                scale_factors=[f"{scale:g}x" for scale in SCALES.values()],
+                scale_range=(LEAST_RATIO, MOST_RATIO),
+                formats_in=["png", "jpeg", "webp"],
+                formats_out=["png", "jpeg", "webp"],
+                limits=Limits(
+                    upload_bytes=parts.limits.upload_bytes,
+                    source_pixels=parts.limits.source_pixels,
+                    output_pixels=parts.limits.output_pixels,
+                ),
+            ),
+        )
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from daemon.api.wire import read_fields
+from daemon.api.wire.fields import read_fields
 from daemon.client import Client, connect
 from daemon.errors import BadRequest, Cancelled, ServiceUnreachable, WorkerCrashed, from_code
 from daemon.executor.executor import Assignment

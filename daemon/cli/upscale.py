@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from daemon import log, settings
-from daemon.api.wire import read_fields
+from daemon.api.wire.fields import read_fields
 from daemon.cli.backend import Backend, Fields, Report, open_backend, require_picture
 from daemon.cli.inputs import Item, plan
 from daemon.errors import BadRequest, ProEngineError

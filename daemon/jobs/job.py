@@ -39,6 +39,7 @@ class JobSpec:
     quality: int = 92
     keep_metadata: Metadata = "all"
     priority: Priority = "interactive"
+    client: str = ""  # which of the owner's programs asks: they take turns
 
     def recipe(self) -> dict[str, object]:
         """Everything that changes the bytes of the result: with the picture's hash, the cache key."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.accounts.caller import Caller
 from daemon.accounts.local import OWNER, LocalAccess, local_access
 from daemon.errors import InvalidToken
 
@@ -13,10 +14,10 @@ ODD = ["", "wrong", "right ", "rightt", "é", "\udcff", "\ud800", "right\0"]
 
 
 def test_the_token_lets_in_and_nothing_else_does() -> None:
-    assert ACCESS.owner_of("right") == OWNER
+    assert ACCESS.caller("right") == Caller(OWNER, is_admin=True)
     for token in ODD:
         with pytest.raises(InvalidToken):
-            ACCESS.owner_of(token)
+            ACCESS.caller(token)
 
 
 def test_a_ticket_is_for_one_job_and_ten_minutes() -> None:

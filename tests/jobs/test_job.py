@@ -67,7 +67,7 @@ def test_a_result_stays_inside_its_box_and_touches_it(width: int, height: int, f
 
 def test_the_recipe_leaves_out_only_what_changes_no_byte() -> None:
     assert JobSpec(scale=2.0, priority="batch").recipe() == JobSpec(scale=2.0).recipe()
-    assert JobSpec(scale=2.0).recipe().keys() | {"priority"} == JobSpec().__dict__.keys()
+    assert JobSpec(scale=2.0).recipe().keys() | {"priority", "client"} == JobSpec().__dict__.keys()
 
 
 def test_a_job_is_over_in_the_last_three_states_only() -> None:

@@ -1,0 +1,16 @@
+"""Who asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whose jobs a request is about, and whether it may administer the service: its queue, its cache, its pairings.
+
+    Administration never reaches into another owner's jobs.
+    """
+
+    owner: str
+    is_admin: bool = False

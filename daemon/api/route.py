@@ -1,0 +1,88 @@
+"""What a route is: the one description that the server, the guard, the OpenAPI document and the docs are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from daemon.api.wire.base import read_text_fields
+from daemon.errors import ProEngineError
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Query = TypeVar("Query", bound=BaseModel)
+
+
+class Access(Enum):
+    """Who may ask."""
+
+    OPEN = "open"
+    CALLER = "bearer"
+    TICKET = "bearer or ticket"
+    ADMIN = "the machine's own token"
+    OWN_WAY = "bearer or first message"  # the WebSocket
+
+
+@dataclass(frozen=True)
+class Media:
+    """An answer or a body that is not JSON."""
+
+    types: tuple[str, ...]
+
+
+Body = type[BaseModel] | Media | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One way in which a route answers when nothing is wrong."""
+
+    says: str
+    body: Body = None
+    headers: Mapping[str, str] = field(default_factory=dict)  # by name: what it says
+
+
+@dataclass(frozen=True)
+class Route:
+    """A method and a path, and everything that a client can know of them."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    access: Access
+    answers: Mapping[int, Answer]
+    query: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None  # JSON; the upload of a picture is described by `upload`
+    upload: bool = False  # takes a picture: multipart, or raw with the fields in the query
+    headers: Mapping[str, str] = field(default_factory=dict)  # that a request may have, by name: what it means
+    errors: tuple[type[ProEngineError], ...] = ()  # beside those that any route may answer with
+
+
+ROUTE_OF: web.AppKey[Mapping[Handler, Route]] = web.AppKey("route_of", Mapping[Handler, Route])
+
+
+def route_of(request: web.Request) -> Route | None:
+    """The route that a request has found; None for what leads nowhere."""
+    return request.app[ROUTE_OF].get(request.match_info.handler)
+
+
+def read_query(request: web.Request, model: type[Query]) -> Query:
+    """The query as a model.
+
+    Raises:
+        BadRequest: names every parameter that is wrong, and why.
+    """
+    return read_text_fields(model, request.query)
+
+
+def answer(
+    body: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None, *, exclude_unset: bool = False
+) -> web.Response:
+    """A model as JSON; `exclude_unset` leaves out the members that nobody gave a value."""
+    text = body.model_dump_json(exclude_unset=exclude_unset)
+    return web.Response(text=text, status=status, headers=headers, content_type="application/json", charset="utf-8")

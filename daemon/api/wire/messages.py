@@ -1,0 +1,85 @@
+"""What goes over the WebSocket."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+
+from daemon.api.wire.base import Wire, Word
+from daemon.api.wire.jobs import JobOut
+from daemon.errors import BadRequest
+
+
+class AuthMessage(Wire):
+    """The first message of a client whose request had no bearer; may be repeated with a fresh token."""
+
+    type: Literal["auth"]
+    token: str = Field(max_length=16_384)
+
+
+class SubscribeMessage(Wire):
+    """What to be told of, in place of whatever was subscribed to before."""
+
+    type: Literal["subscribe"]
+    jobs: Literal["*"] | Annotated[list[Annotated[str, StringConstraints(max_length=64)]], Field(max_length=1000)] = "*"
+    since: int | None = Field(
+        default=None, ge=0, description="the last `seq` that was seen: what came after is told again"
+    )
+    store: Word | None = Field(
+        default=None, description="whose `seq` that was, as `authenticated`, `snapshot` and `reset` name it"
+    )
+
+
+ClientMessage = Annotated[AuthMessage | SubscribeMessage, Field(discriminator="type")]
+CLIENT_MESSAGE: TypeAdapter[AuthMessage | SubscribeMessage] = TypeAdapter(ClientMessage)
+
+
+class AuthenticatedMessage(Wire):
+    type: Literal["authenticated"] = "authenticated"
+    store: str = Field(description="names the store that `seq` counts in")
+
+
+class SnapshotMessage(Wire):
+    """Where things stand: first of all where no `since` was given, and after a reset."""
+
+    type: Literal["snapshot"] = "snapshot"
+    store: str
+    seq: int
+    jobs: list[JobOut]
+
+
+class ResetMessage(Wire):
+    """`since` is older than what is kept, or of another store: a snapshot follows."""
+
+    type: Literal["reset"] = "reset"
+    store: str
+    seq: int
+
+
+class ErrorMessage(Wire):
+    type: Literal["error"] = "error"
+    code: str
+    message: str
+
+
+class EventMessage(Wire):
+    """A state change, or the newest figure of progress, which has the `seq` of the last change."""
+
+    seq: int
+    job: str
+    event: Literal["queued", "started", "progress", "done", "failed", "cancelled"]
+    data: dict[str, Any]
+
+
+def read_client_message(text: str) -> AuthMessage | SubscribeMessage:
+    """Raises BadRequest where it is none that we know."""
+    try:
+        return CLIENT_MESSAGE.validate_json(text)
+    except ValidationError as error:
+        raise BadRequest(f"not a message: {error.errors()[0]['msg']}") from None
+
+
+def event_out(seq: int, job: str, event: str, detail: dict[str, Any]) -> dict[str, Any]:
+    """As EventMessage; not built from it, since each subscriber gets its own and the parts are ours already."""
+    return {"seq": seq, "job": job, "event": event, "data": detail}
