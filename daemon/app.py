@@ -28,13 +28,13 @@ from daemon.executor.slot import WorkerOptions
 from daemon.jobs.cache_key import warm_engine_digest
 from daemon.jobs.events import EventHub
 from daemon.jobs.ledger import Ledger
-from daemon.jobs.queue import JobQueue
+from daemon.jobs.queue import JobQueue, QueueBounds
 from daemon.jobs.runner import JobRunner
 from daemon.jobs.submission import Limits, Submission
 from daemon.lifecycle import BACKLOG, Heartbeat, listening_sockets, watch_lifeline
 from daemon.runtime_file import RuntimeFile
 from daemon.settings import Settings
-from daemon.store.database import Database, open_database
+from daemon.store.database import open_database
 from daemon.store.files import Files
 from daemon.store.sweep import Sweep, SweepLimits
 
@@ -55,7 +55,8 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(database.close)
         files = Files(settings.folders.cache)
         await asyncio.to_thread(files.prepare)
-        hub, queue, intake = EventHub(), JobQueue(settings.max_queue), Intake(settings.max_source_pixels)
+        hub, intake = EventHub(), Intake(settings.max_source_pixels)
+        queue = JobQueue(QueueBounds(settings.max_queue, settings.max_queue))
         stack.push_async_callback(intake.close)
         ledger = Ledger(database, hub, time.time, settings.cache_ttl)
         options = WorkerOptions(settings.folders.cache, settings.worker_memory)
@@ -68,6 +69,9 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         access = local_access(settings.folders.token, settings.folders.secret)
         if settings.shared_dir is not None:
             share(access, settings.shared_dir)
+        sweep = Sweep(database, files, SweepLimits(settings.cache_bytes), time.time)
+        if await ledger.queue_is_paused():
+            queue.pause()
         for job in await ledger.recover():
             queue.put(job)
         await executor.start()
@@ -75,7 +79,7 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             _end,
             [
                 asyncio.create_task(runner.run()),
-                asyncio.create_task(_sweep(database, files, settings, started_at)),
+                asyncio.create_task(_sweep(sweep, started_at)),
                 asyncio.create_task(intake.start()),
                 asyncio.create_task(warm_engine_digest()),
             ],
@@ -89,7 +93,15 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             submission=submission,
             runner=runner,
             executor=executor,
-            limits=ApiLimits(settings.max_upload_bytes, settings.max_source_pixels, settings.max_output_pixels),
+            sweep=sweep,
+            store=await ledger.store_id(),
+            limits=ApiLimits(
+                settings.max_upload_bytes,
+                settings.max_source_pixels,
+                settings.max_output_pixels,
+                settings.cache_bytes,
+                settings.cache_ttl,
+            ),
             origins=frozenset(settings.origins),
             hosts=own_names(settings.host, *settings.hosts),
             clock=time.time,
@@ -110,8 +122,7 @@ def own_names(*hosts: str) -> frozenset[str]:
     return LOOPBACK_NAMES | {f"[{name}]" if ":" in name else name for name in names}
 
 
-async def _sweep(database: Database, files: Files, settings: Settings, started_at: float) -> None:
-    sweep = Sweep(database, files, SweepLimits(settings.cache_bytes), time.time)
+async def _sweep(sweep: Sweep, started_at: float) -> None:
     orphans_before: float | None = started_at
     while True:
         try:

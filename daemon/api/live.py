@@ -15,8 +15,18 @@ from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
 from daemon.api.guard import bearer, identify
 from daemon.api.parts import PARTS, Parts
-from daemon.api.wire.jobs import job_out
-from daemon.api.wire.messages import AuthMessage, SubscribeMessage, event_out, read_client_message
+from daemon.api.wire.base import Wire
+from daemon.api.wire.jobs import JobOut, job_out
+from daemon.api.wire.messages import (
+    AuthenticatedMessage,
+    AuthMessage,
+    ErrorMessage,
+    ResetMessage,
+    SnapshotMessage,
+    SubscribeMessage,
+    event_out,
+    read_client_message,
+)
 from daemon.errors import AccessTokenRequired, BadRequest, InvalidToken, NotFound, ProEngineError
 from daemon.jobs.events import ProgressEvent, Subscriber
 
@@ -68,7 +78,7 @@ async def _let_in(request: web.Request, socket: web.WebSocketResponse) -> str | 
         await _refuse(socket, error)
     else:
         with contextlib.suppress(ConnectionError):
-            await socket.send_json({"type": "authenticated"})
+            await _send_model(socket, AuthenticatedMessage(store=request.app[PARTS].store))
         return owner
     return None
 
@@ -100,7 +110,7 @@ async def _refuse(socket: web.WebSocketResponse, error: ProEngineError) -> None:
 
 async def _send_error(socket: web.WebSocketResponse, error: ProEngineError) -> None:
     with contextlib.suppress(ConnectionError):
-        await socket.send_json({"type": "error", "code": error.code, "message": error.message})
+        await _send_model(socket, ErrorMessage(code=error.code, message=error.message))
 
 
 async def _converse(request: web.Request, socket: web.WebSocketResponse, subscriber: Subscriber) -> None:
@@ -114,7 +124,7 @@ async def _converse(request: web.Request, socket: web.WebSocketResponse, subscri
                 asked = read_client_message(message.data)
                 if isinstance(asked, AuthMessage):
                     _same_owner(request, asked.token, subscriber.owner)
-                    await socket.send_json({"type": "authenticated"})
+                    await _send_model(socket, AuthenticatedMessage(store=request.app[PARTS].store))
                     continue
             except (BadRequest, InvalidToken) as error:
                 await _send_error(socket, error)
@@ -172,6 +182,11 @@ async def _tell_all(
             await _send(socket, event_out(seq, event.job, event.event, event.detail))
 
 
+async def _send_model(socket: web.WebSocketResponse, message: Wire) -> None:
+    async with asyncio.timeout(SEND_SECONDS):
+        await socket.send_str(message.model_dump_json())
+
+
 async def _send(socket: web.WebSocketResponse, body: dict[str, Any]) -> None:
     async with asyncio.timeout(SEND_SECONDS):
         await socket.send_json(body)
@@ -181,11 +196,13 @@ async def _catch_up(
     socket: web.WebSocketResponse, parts: Parts, subscriber: Subscriber, asked: SubscribeMessage
 ) -> int:
     """Replay from `since`, or send a snapshot; the number of the last event that the client now knows of."""
-    missed, newest = await parts.ledger.events_since(subscriber.owner, asked.since if asked.since is not None else -1)
-    if asked.since is None or missed is None:
+    since = -1 if asked.since is None or asked.store not in {None, parts.store} else asked.since
+    missed, newest = await parts.ledger.events_since(subscriber.owner, since)
+    if missed is None:
         if asked.since is not None:
-            await _send(socket, {"type": "reset", "seq": newest})
-        await _send(socket, {"type": "snapshot", "seq": newest, "jobs": await _snapshot(parts, subscriber, asked)})
+            await _send_model(socket, ResetMessage(store=parts.store, seq=newest))
+        snapshot = SnapshotMessage(store=parts.store, seq=newest, jobs=await _snapshot(parts, subscriber, asked))
+        await _send_model(socket, snapshot)
         return newest
     while missed:  # page by page, so that a long history holds nobody else up
         for event in missed:
@@ -195,7 +212,7 @@ async def _catch_up(
     return newest
 
 
-async def _snapshot(parts: Parts, subscriber: Subscriber, asked: SubscribeMessage) -> list[dict[str, Any]]:
+async def _snapshot(parts: Parts, subscriber: Subscriber, asked: SubscribeMessage) -> list[JobOut]:
     owner = subscriber.owner
     if asked.jobs == "*":
         jobs = await parts.ledger.page(owner, None, SNAPSHOT_JOBS, None)
@@ -204,4 +221,4 @@ async def _snapshot(parts: Parts, subscriber: Subscriber, asked: SubscribeMessag
         for job_id in asked.jobs:
             with contextlib.suppress(NotFound):
                 jobs.append(await parts.ledger.get(job_id, owner))
-    return [job_out(job, parts.hub.progress_of(job.id), parts.ticket(job)).model_dump() for job in jobs]
+    return [job_out(job, parts.hub.progress_of(job.id), parts.ticket(job)) for job in jobs]

@@ -18,6 +18,7 @@ from daemon.jobs.queue import JobQueue
 from daemon.jobs.runner import JobRunner
 from daemon.jobs.submission import Submission
 from daemon.store.files import Files
+from daemon.store.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class ApiLimits:
     upload_bytes: int
     source_pixels: int
     output_pixels: int
+    cache_bytes: int
+    cache_ttl: float  # seconds
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Parts:
     submission: Submission
     runner: JobRunner
     executor: Executor
+    sweep: Sweep
+    store: str  # names the store that sequence numbers count in
     limits: ApiLimits
     origins: frozenset[str]
     hosts: frozenset[str]

@@ -7,10 +7,11 @@ from typing import Final
 
 from aiohttp import web
 
-from daemon.api import health, jobs, live, process, service_info
+from daemon.api import cache, health, jobs, live, process, queue, service_info
 from daemon.api.route import ROUTE_OF, Access, Answer, Media, Route
 from daemon.api.wire.about import HealthOut, HealthQuery, ServiceInfoOut
 from daemon.api.wire.jobs import JobOut, JobsPage, JobsQuery, ResultQuery
+from daemon.api.wire.storage import CacheOut, ClearedOut, ClearQuery, QueueOut
 from daemon.errors import (
     BrokenImage,
     DiskFull,
@@ -116,6 +117,50 @@ ROUTES: Final[Sequence[Route]] = (
         query=ResultQuery,
         headers={"Range": "`bytes=…`", "If-None-Match": "an `ETag` that you have"},
         errors=(NotFound, ResultNotReady, ResultExpired),
+    ),
+    Route(
+        "GET",
+        "/api/queue",
+        queue.show_queue,
+        "How much waits and runs, of all owners.",
+        Access.CALLER,
+        {200: Answer("As it is now.", QueueOut)},
+    ),
+    Route(
+        "POST",
+        "/api/queue/pause",
+        queue.pause_queue,
+        "Hold the queue. What runs goes on, what comes waits, over restarts too.",
+        Access.ADMIN,
+        {200: Answer("It is held.", QueueOut)},
+        errors=(StoreBusy, DiskFull),
+    ),
+    Route(
+        "POST",
+        "/api/queue/resume",
+        queue.resume_queue,
+        "Let the queue go on.",
+        Access.ADMIN,
+        {200: Answer("It goes on.", QueueOut)},
+        errors=(StoreBusy, DiskFull),
+    ),
+    Route(
+        "GET",
+        "/api/cache",
+        cache.show_cache,
+        "What is kept of finished work: everybody's for the machine's own token, else your own.",
+        Access.CALLER,
+        {200: Answer("As it is now.", CacheOut)},
+    ),
+    Route(
+        "DELETE",
+        "/api/cache",
+        cache.clear_cache,
+        "Let go of what is kept: everybody's for the machine's own token, else your own.",
+        Access.CALLER,
+        {200: Answer("What is left.", ClearedOut)},
+        query=ClearQuery,
+        errors=(StoreBusy, DiskFull),
     ),
     Route(
         "GET",

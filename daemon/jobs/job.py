@@ -105,6 +105,7 @@ class Job:
     fetched_at: float | None = None
     attempts: int = 0  # workers that died of it
     deaths: int = 0  # daemons that died while it ran
+    cancel_asked: bool = False  # while it ran: a daemon that dies before it is seen to must not run the job again
     cached: bool = False
     device: str | None = None
     stages: dict[str, float] | None = None
@@ -112,6 +113,10 @@ class Job:
     result_bytes: int | None = None
     error_code: str | None = None
     error_message: str | None = None
+
+    @property
+    def out_pixels(self) -> int:
+        return self.out_width * self.out_height
 
     @property
     def is_over(self) -> bool:

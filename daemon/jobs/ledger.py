@@ -13,7 +13,7 @@ from daemon.errors import IdempotencyConflict, NotFound, ProEngineError, ResultE
 from daemon.executor.messages import Done
 from daemon.jobs.events import EventHub
 from daemon.jobs.job import TERMINAL, Job, JobState
-from daemon.store import cache, jobs
+from daemon.store import cache, jobs, meta
 from daemon.store.cache import CacheEntry
 from daemon.store.database import Database
 from daemon.store.files import UPLOADS
@@ -23,6 +23,8 @@ from daemon.store.sweep import PIN_SECONDS
 MOST_ATTEMPTS: Final = 3  # workers that may die of a job
 MOST_DEATHS: Final = 10  # daemons that may die while it runs
 
+PAUSED: Final = "paused"
+OPEN: Final = "open"
 EVENTS_ON_A_PAGE: Final = 200
 EVENT_NAMES: Final = {JobState.RUNNING: "started"}  # elsewhere an event is named for the state it leads to
 
@@ -108,6 +110,10 @@ class Ledger:
         since = self._clock() - PIN_SECONDS
         return await self._database.read(lambda c: cache.pinned_bytes(c, since))
 
+    async def cache_figures(self, owner: str | None) -> tuple[int, int]:
+        """Entries of the cache that an owner's jobs have made, or all, and their bytes."""
+        return await self._database.read(lambda c: cache.figures(c, owner))
+
     async def start(self, job_id: str) -> Job | None:
         """From `queued` to `running`; None where it is not queued any more."""
         return await self._when(job_id, JobState.QUEUED, JobState.RUNNING, {"started_at": self._clock()})
@@ -129,6 +135,20 @@ class Ledger:
     async def requeue(self, job_id: str, attempts: int) -> Job | None:
         """From `running` back to `queued`, to be done again."""
         return await self._when(job_id, JobState.RUNNING, JobState.QUEUED, {"attempts": attempts})
+
+    async def ask_cancel(self, job_id: str) -> bool:
+        """Note that a running job is to be cancelled, for a daemon that comes after this one too; False where it does
+        not run.
+        """
+
+        def change(c: sqlite3.Connection) -> bool:
+            job = jobs.get(c, job_id)
+            if job is None or job.state is not JobState.RUNNING:
+                return False
+            jobs.update(c, job_id, cancel_asked=True)
+            return True
+
+        return await self._database.transact(change)
 
     async def cancelled(self, job_id: str, since: JobState) -> Job | None:
         """To `cancelled`, from the state in which it was seen."""
@@ -198,18 +218,35 @@ class Ledger:
 
         def change(c: sqlite3.Connection) -> list[Job]:
             for job in jobs.in_state(c, JobState.RUNNING):
-                deaths = job.deaths + 1
-                if deaths < MOST_DEATHS:
-                    job = jobs.update(c, job.id, state=JobState.QUEUED, deaths=deaths)  # noqa: PLW2901, its next row
-                else:
-                    message = f"the service died {deaths} times while this job ran"
-                    values = {"error_code": "worker_crashed", "error_message": message, "finished_at": self._clock()}
-                    job = jobs.update(c, job.id, state=JobState.FAILED, deaths=deaths, **values)  # noqa: PLW2901
-                    cache.release_upload(c, upload_path(job.image_hash), job.image_hash, self._clock())
-                jobs.add_event(c, job, job.state, _detail(job), self._clock())
+                self._recover_one(c, job)
             return jobs.in_state(c, JobState.QUEUED)
 
         return await self._database.transact(change)
+
+    def _recover_one(self, connection: sqlite3.Connection, job: Job) -> None:
+        now, deaths = self._clock(), job.deaths + 1
+        values: dict[str, Any] = {"state": JobState.QUEUED}
+        if job.cancel_asked:
+            values = {"state": JobState.CANCELLED, "finished_at": now}
+        elif deaths >= MOST_DEATHS:
+            message = f"the service died {deaths} times while this job ran"
+            values = {"state": JobState.FAILED, "finished_at": now, "error_code": "worker_crashed"}
+            values["error_message"] = message
+        job = jobs.update(connection, job.id, deaths=deaths, **values)
+        if job.is_over:
+            cache.release_upload(connection, upload_path(job.image_hash), job.image_hash, now)
+        jobs.add_event(connection, job, job.state, _detail(job), now)
+
+    async def store_id(self) -> str:
+        """Names the store that sequence numbers count in."""
+        return await self._database.read(lambda c: meta.get(c, "store"))
+
+    async def queue_is_paused(self) -> bool:
+        return await self._database.read(lambda c: meta.get(c, "queue") == PAUSED)
+
+    async def keep_queue_paused(self, *, paused: bool) -> None:
+        """For the daemons that come after this one too."""
+        await self._database.transact(lambda c: meta.put(c, "queue", PAUSED if paused else OPEN))
 
 
 def _detail(job: Job) -> dict[str, Any]:

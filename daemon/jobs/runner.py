@@ -99,7 +99,7 @@ class JobRunner:
         self._queue.remove(job.id)
         if await self._ledger.cancelled(job.id, JobState.QUEUED) is not None:
             return
-        if (await self._ledger.get(job.id, job.owner)).state is JobState.RUNNING:
+        if await self._ledger.ask_cancel(job.id):
             self._cancelling.add(job.id)
             self._executor.cancel(job.id)
 

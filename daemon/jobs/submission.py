@@ -99,22 +99,24 @@ class Submission:
                 upload.path.unlink()
 
     async def _queue_new(self, upload: Upload, spec: JobSpec, request: Request) -> Job:
-        self._queue.require_room()
-        if await self._ledger.pinned_bytes() >= self._limits.cache_bytes:
-            raise DiskFull("finished results that nobody has fetched fill the cache: fetch them first")
+        with self._queue.place(request.owner):
+            if await self._ledger.pinned_bytes() >= self._limits.cache_bytes:
+                raise DiskFull("finished results that nobody has fetched fill the cache: fetch them first")
+            job = await self._probed(upload, spec, request.owner)
+            lasting = upload_path(upload.sha256)
+            with self._files.holding(lasting):
+                await asyncio.to_thread(self._files.keep, upload.path, lasting)
+                job, is_new = await self._ledger.admit(job, request)
+            if is_new:
+                self._queue.put(job)
+        return job
+
+    async def _probed(self, upload: Upload, spec: JobSpec, owner: str) -> Job:
         syncing = asyncio.create_task(asyncio.to_thread(self._files.sync, upload.path))  # while its header is read
         try:
-            header = await self._intake.probe(upload.path)
-            job = self._new(upload, spec, request.owner, header)
+            return self._new(upload, spec, owner, await self._intake.probe(upload.path))
         finally:
             await syncing
-        lasting = upload_path(upload.sha256)
-        with self._files.holding(lasting):
-            await asyncio.to_thread(self._files.keep, upload.path, lasting)
-            job, is_new = await self._ledger.admit(job, request)
-        if is_new:
-            self._queue.put(job)
-        return job
 
     def _new(self, upload: Upload, spec: JobSpec, owner: str, header: Header) -> Job:
         out_width, out_height = spec.out_size(header.width, header.height)

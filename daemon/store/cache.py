@@ -10,6 +10,12 @@ from dataclasses import asdict, dataclass
 
 from daemon.executor.messages import OutputFormat
 
+# results that somebody is still to fetch
+_PINNED = (
+    "SELECT result_path FROM jobs"
+    " WHERE state = 'done' AND fetched_at IS NULL AND finished_at > :since AND result_path IS NOT NULL"
+)
+
 
 @dataclass(frozen=True)
 class CacheEntry:
@@ -80,12 +86,35 @@ def expired(connection: sqlite3.Connection, now: float, limit: int) -> list[Cach
 def least_recently_used(connection: sqlite3.Connection, pinned_since: float, limit: int) -> list[CacheEntry]:
     """Entries to evict first, leaving out results that somebody is still to fetch."""
     rows = connection.execute(
-        "SELECT * FROM processing_cache WHERE processed_path NOT IN (SELECT result_path FROM jobs"
-        " WHERE state = 'done' AND fetched_at IS NULL AND finished_at > ? AND result_path IS NOT NULL)"
-        " ORDER BY last_used_at LIMIT ?",
-        (pinned_since, limit),
+        f"SELECT * FROM processing_cache WHERE processed_path NOT IN ({_PINNED}) ORDER BY last_used_at LIMIT :limit",  # noqa: S608, it is a constant
+        {"since": pinned_since, "limit": limit},
     )
     return [CacheEntry(**dict(row)) for row in rows]
+
+
+def clearable(
+    connection: sqlite3.Connection, owner: str | None, pinned_since: float | None, limit: int
+) -> list[CacheEntry]:
+    """Entries that somebody made, or all; leaving out results that were finished after `pinned_since` and that nobody
+    has fetched yet.
+    """
+    query = (
+        "SELECT * FROM processing_cache WHERE (:owner IS NULL OR session_id = :owner)"  # noqa: S608, _PINNED is ours
+        f" AND (:since IS NULL OR processed_path NOT IN ({_PINNED})) LIMIT :limit"
+    )
+    rows = connection.execute(query, {"owner": owner, "since": pinned_since, "limit": limit})
+    return [CacheEntry(**dict(row)) for row in rows]
+
+
+def figures(connection: sqlite3.Connection, owner: str | None) -> tuple[int, int]:
+    """How many entries somebody made, or all, and the bytes of their files, each counted once."""
+    query = (
+        "SELECT coalesce(sum(entries), 0), coalesce(sum(bytes), 0) FROM"
+        " (SELECT count(*) AS entries, max(bytes) AS bytes FROM processing_cache"
+        " WHERE :owner IS NULL OR session_id = :owner GROUP BY processed_path)"
+    )
+    entries, size = connection.execute(query, {"owner": owner}).fetchone()
+    return int(entries), int(size)
 
 
 def entries(connection: sqlite3.Connection) -> list[CacheEntry]:

@@ -28,7 +28,7 @@ def _job(row: sqlite3.Row) -> Job:
     values = {name: row[name] for name in row.keys()}  # noqa: SIM118, iterating over a Row gives its values
     values["state"] = JobState(values["state"])
     values["spec"] = JobSpec(**json.loads(values["spec"]))
-    values["cached"] = bool(values["cached"])
+    values["cached"], values["cancel_asked"] = bool(values["cached"]), bool(values["cancel_asked"])
     values["stages"] = json.loads(values["stages"]) if values["stages"] else None
     return Job(**values)
 

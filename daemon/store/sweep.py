@@ -55,6 +55,15 @@ class Sweep:
             log.info("sweep", files_removed=removed)
         return removed
 
+    async def clear(self, owner: str | None, *, unfetched: bool) -> int:
+        """Drop what somebody's jobs have put into the cache, or all of it, and return how many files went; results that
+        nobody has fetched stay, unless `unfetched`.
+        """
+        since = None if unfetched else self._clock() - PIN_SECONDS
+        removed = await self._drop_while(lambda c: cache.clearable(c, owner, since, BATCH))
+        log.info("cache_cleared", files_removed=removed, unfetched=unfetched)
+        return removed
+
     async def _drop_while(self, choose: Callable[[sqlite3.Connection], list[CacheEntry]]) -> int:
         removed = 0
         while (paths := await self._database.transact(lambda c: _drop(c, choose(c)))) is not None:

@@ -13,7 +13,7 @@ from daemon.executor.intake import Intake
 from daemon.jobs.events import EventHub
 from daemon.jobs.job import Job, JobSpec
 from daemon.jobs.ledger import Ledger
-from daemon.jobs.queue import JobQueue
+from daemon.jobs.queue import JobQueue, QueueBounds
 from daemon.jobs.runner import JobRunner
 from daemon.jobs.submission import Limits, Submission, Upload
 from daemon.store.database import Database, open_database
@@ -68,7 +68,13 @@ class Bench:
 
 
 def make_bench(database: Database, files: Files, workers: int = 1) -> Bench:
-    clock, hub, queue, intake, executor = Clock(), EventHub(), JobQueue(5), FakeIntake(), FakeExecutor(workers)
+    clock, hub, queue, intake, executor = (
+        Clock(),
+        EventHub(),
+        JobQueue(QueueBounds(5, 5)),
+        FakeIntake(),
+        FakeExecutor(workers),
+    )
     ledger = Ledger(database, hub, clock, DAY)
     limits = Limits(output_pixels=1_000_000, cache_bytes=1000)
     submission = Submission(files, ledger, queue, cast("Intake", intake), executor, limits, clock)
