@@ -134,7 +134,8 @@ class Ledger:
 
     async def requeue(self, job_id: str, attempts: int) -> Job | None:
         """From `running` back to `queued`, to be done again."""
-        return await self._when(job_id, JobState.RUNNING, JobState.QUEUED, {"attempts": attempts})
+        values = {"attempts": attempts, "cancel_asked": False}  # whoever requeues it has seen to that
+        return await self._when(job_id, JobState.RUNNING, JobState.QUEUED, values)
 
     async def ask_cancel(self, job_id: str) -> bool:
         """Note that a running job is to be cancelled, for a daemon that comes after this one too; False where it does

@@ -137,7 +137,7 @@ async def running(folder: Path, kernels: Path, **changes: Any) -> AsyncIterator[
         "PRO_ENGINE_DRAIN_SECONDS": "0.5",
     }
     values = dataclasses.replace(settings.read(env), **changes)
-    values.folders.state.mkdir(mode=0o700)
+    values.folders.state.mkdir(mode=0o700, exist_ok=True)
     copy_kernels(kernels, values.folders.cache)
     async with running_parts(values) as parts:
         (await parts.executor.lease()).release()

@@ -35,11 +35,11 @@ async def begin(service: Service, **fields: str) -> str:
 async def test_the_first_message_authenticates(service: Service) -> None:
     async with service.stranger() as stranger, stranger.ws_connect("/ws") as socket:
         await socket.send_json({"type": "auth", "token": service.token})
-        assert await said(socket) == {"type": "authenticated"}
+        assert await said(socket) == {"type": "authenticated", "store": service.parts.store}
         await socket.send_json({"type": "subscribe", "jobs": "*"})
         assert (await said(socket))["type"] == "snapshot"
         await socket.send_json({"type": "auth", "token": service.token})
-        assert await said(socket) == {"type": "authenticated"}
+        assert await said(socket) == {"type": "authenticated", "store": service.parts.store}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ async def test_a_subscription_to_one_job_tells_of_no_other(service: Service) -> 
         assert [job["id"] for job in (await said(socket))["jobs"]] == [one["id"]]
         await service.submit()
         await socket.send_json({"type": "auth", "token": service.token})
-        assert await said(socket) == {"type": "authenticated"}
+        assert await said(socket) == {"type": "authenticated", "store": service.parts.store}
 
 
 async def test_coming_back_with_since_misses_no_change_and_repeats_none(service: Service) -> None:
@@ -141,7 +141,10 @@ async def test_a_change_that_is_committed_while_the_store_is_read_is_told_once(
         told = [(await said(socket))["event"] for _ in range(3)]
         assert told == ["queued", "started", "done"]
         await socket.send_json({"type": "auth", "token": service.token})
-        assert await said(socket) == {"type": "authenticated"}  # and nothing again before it
+        assert await said(socket) == {
+            "type": "authenticated",
+            "store": service.parts.store,
+        }  # and nothing again before it
         monkeypatch.undo()
         following = await begin(service, scale_factor="3x")
         assert (await said(socket))["job"] == following
@@ -179,6 +182,14 @@ async def test_a_number_from_the_future_means_another_store_and_resets(service: 
         assert reset["type"] == "reset"
         snapshot = await said(socket)
         assert (snapshot["type"], snapshot["seq"]) == ("snapshot", reset["seq"])
+
+
+async def test_a_number_of_another_store_resets_even_where_this_one_counts_further(service: Service) -> None:
+    await service.submit()
+    async with connected(service, {"jobs": "*", "since": 1, "store": "another"}) as socket:
+        assert [(await said(socket))["type"] for _ in range(2)] == ["reset", "snapshot"]
+    async with connected(service, {"jobs": "*", "since": 0, "store": service.parts.store}) as socket:
+        assert (await said(socket))["seq"] == 1
 
 
 @pytest.mark.parametrize(

@@ -184,3 +184,34 @@ async def test_events_live_seven_days_and_jobs_that_are_over_thirty(folder: Fold
     await folder.sweep()
     assert await folder.database.read(jobs.event_span) == (1, 1)
     assert await folder.database.read(lambda c: jobs.page(c, "ann", None, 9, None)) == [waiting]
+
+
+async def test_clearing_takes_everything_but_what_somebody_is_still_to_fetch(folder: Folder) -> None:
+    fetched, unfetched, old = new_entry("fetched"), new_entry("unfetched"), new_entry("old")
+    await folder.add(fetched, unfetched, old)
+    await folder.add_done(old)
+    folder.clock.now += 2 * HOUR
+    await folder.add_done(fetched, fetched_at=folder.clock.now)
+    await folder.add_done(unfetched)
+    sweep = Sweep(folder.database, folder.files, SweepLimits(1), folder.clock)
+    assert await sweep.clear(None, unfetched=False) == 2
+    assert (await folder.keys(), folder.there()) == ({"unfetched"}, {"results/unfetched.png"})
+    assert await sweep.clear(None, unfetched=True) == 1
+    assert (await folder.keys(), folder.there()) == (set(), set())
+
+
+async def test_clearing_for_one_owner_leaves_the_entries_of_others_and_the_files_that_they_share(
+    folder: Folder,
+) -> None:
+    shared = "results/shared.png"
+    await folder.add(new_entry("mine"), new_entry("mine too", shared), new_entry("theirs", shared, session_id="bob"))
+    sweep = Sweep(folder.database, folder.files, SweepLimits(1), folder.clock)
+    assert await sweep.clear("ann", unfetched=True) == 1
+    assert (await folder.keys(), folder.there()) == ({"theirs"}, {shared})
+
+
+async def test_clearing_goes_on_over_many_batches(folder: Folder) -> None:
+    await folder.add(*(new_entry(str(number)) for number in range(2 * BATCH + 1)))
+    sweep = Sweep(folder.database, folder.files, SweepLimits(1), folder.clock)
+    assert await sweep.clear(None, unfetched=False) == 2 * BATCH + 1
+    assert folder.there() == set()
