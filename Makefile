@@ -1,5 +1,5 @@
 # Everything sets up what it needs: `make demo` and `make test` work on a fresh machine with Python 3.11 or later.
-.PHONY: demo test lint run bench chaos format lock before-after clean
+.PHONY: demo test lint run bench chaos format lock before-after settings-page clean
 
 demo: .venv/run.stamp
 	.venv/bin/python scripts/demo.py
@@ -39,6 +39,9 @@ lock: .venv/dev.stamp
 
 before-after: .venv/run.stamp
 	.venv/bin/python scripts/before_after.py
+
+settings-page: .venv/run.stamp
+	.venv/bin/python -m scripts.settings_page
 
 clean:
 	rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

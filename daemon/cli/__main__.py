@@ -53,6 +53,12 @@ def _doctor(options: argparse.Namespace) -> int:
     return doctor(options)
 
 
+def _config(options: argparse.Namespace) -> int:
+    from daemon.cli.config import config
+
+    return config(options)
+
+
 def _service(options: argparse.Namespace) -> int:
     from daemon.cli.service import service
 
@@ -76,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     shown = add("status", _status, "Show whether the service runs, where, and on which device.")
     shown.add_argument("--json", action="store_true", help="the answer of /health as it is")
     add("token", _token, "Print this machine's access token.")
+    _add_config(add("config", _config, "Show each setting: its value, where it came from, what it does."))
     _add_service(add("service", _service, "Run it with the machine, or with your login: install, uninstall, status."))
     add("doctor", _doctor, "Say what is installed, which devices there are, why not the others, where files are.")
     return parser
@@ -95,6 +102,13 @@ def _add_upscale(command: argparse.ArgumentParser) -> None:
     command.add_argument("--keep-metadata", choices=["all", "safe", "none"], default="all", help="safe drops the place")
     command.add_argument("--json", action="store_true", help="one JSON line a picture on standard output")
     command.add_argument("--force", action="store_true", help="replace results that are there already")
+
+
+def _add_config(command: argparse.ArgumentParser) -> None:
+    command.add_argument("keys", nargs="*", metavar="KEY", help="only these, such as port or PRO_ENGINE_PORT")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="all that is known of each, as JSON")
+    form.add_argument("--example", action="store_true", help="a config.toml of all settings with their defaults")
 
 
 def _add_service(command: argparse.ArgumentParser) -> None:
