@@ -56,9 +56,9 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         files = Files(settings.folders.cache)
         await asyncio.to_thread(files.prepare)
         hub, intake = EventHub(), Intake(settings.max_source_pixels)
-        queue = JobQueue(QueueBounds(settings.max_queue, settings.max_queue))
+        queue = JobQueue(QueueBounds(settings.max_queue, settings.max_queue_per_client))
         stack.push_async_callback(intake.close)
-        ledger = Ledger(database, hub, time.time, settings.cache_ttl)
+        ledger = Ledger(database, hub, time.time, settings.cache_ttl, settings.pin_seconds)
         options = WorkerOptions(settings.folders.cache, settings.worker_memory)
         executor = LocalExecutor(settings.devices, options)
         stack.push_async_callback(executor.close)
@@ -69,7 +69,10 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         access = local_access(settings.folders.token, settings.folders.secret)
         if settings.shared_dir is not None:
             share(access, settings.shared_dir)
-        sweep = Sweep(database, files, SweepLimits(settings.cache_bytes), time.time)
+        kept = SweepLimits(settings.cache_bytes, settings.pin_seconds, settings.event_seconds)
+        sweep = Sweep(database, files, kept, time.time)
+        if settings.start_paused:
+            await ledger.keep_queue_paused(paused=True)
         if await ledger.queue_is_paused():
             queue.pause()
         for job in await ledger.recover():
@@ -101,6 +104,8 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
                 settings.max_output_pixels,
                 settings.cache_bytes,
                 settings.cache_ttl,
+                settings.max_subscribers,
+                settings.max_message_bytes,
             ),
             origins=frozenset(settings.origins),
             hosts=own_names(settings.host, *settings.hosts),

@@ -85,6 +85,10 @@ class QueueFull(ProEngineError):
     code = "queue_full"
 
 
+class TooManySubscribers(ProEngineError):
+    code = "too_many_subscribers"
+
+
 class Draining(ProEngineError):
     code = "draining"
 

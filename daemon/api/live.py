@@ -27,13 +27,13 @@ from daemon.api.wire.messages import (
     event_out,
     read_client_message,
 )
-from daemon.errors import AccessTokenRequired, BadRequest, InvalidToken, NotFound, ProEngineError
+from daemon.errors import AccessTokenRequired, BadRequest, InvalidToken, NotFound, ProEngineError, TooManySubscribers
 from daemon.jobs.events import ProgressEvent, Subscriber
 
 AUTH_SECONDS: Final = 5.0
 PING_SECONDS: Final = 20.0
 SEND_SECONDS: Final = 30.0  # a peer whose buffers stay full this long is behind
-MAX_MESSAGE: Final = 1 << 16
+RETRY_SECONDS: Final = 10
 SNAPSHOT_JOBS: Final = 200
 NOT_LET_IN: Final = 4401
 BEHIND: Final = WSCloseCode.TRY_AGAIN_LATER  # 1013
@@ -43,7 +43,9 @@ log = structlog.get_logger(__name__)
 
 async def live(request: web.Request) -> web.WebSocketResponse:
     parts = request.app[PARTS]
-    socket = web.WebSocketResponse(heartbeat=PING_SECONDS, max_msg_size=MAX_MESSAGE)
+    if len(parts.sockets) >= parts.limits.subscribers:
+        raise TooManySubscribers(f"{len(parts.sockets)} clients are listening already", retry_after=RETRY_SECONDS)
+    socket = web.WebSocketResponse(heartbeat=PING_SECONDS, max_msg_size=parts.limits.message_bytes)
     await socket.prepare(request)
     parts.sockets[socket] = request
     try:

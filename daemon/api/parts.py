@@ -28,6 +28,8 @@ class ApiLimits:
     output_pixels: int
     cache_bytes: int
     cache_ttl: float  # seconds
+    subscribers: int = 1000  # open WebSockets
+    message_bytes: int = 1 << 16  # of a client's message over one
 
 
 @dataclass(frozen=True)

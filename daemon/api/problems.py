@@ -31,6 +31,7 @@ STATUS: Final[Mapping[str, int]] = {
     "queue_full": 429,
     "internal": 500,
     "draining": 503,
+    "too_many_subscribers": 503,
     "intake_unavailable": 503,
     "store_busy": 503,
     "disk_full": 507,

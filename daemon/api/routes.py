@@ -24,6 +24,7 @@ from daemon.errors import (
     ResultExpired,
     ResultNotReady,
     StoreBusy,
+    TooManySubscribers,
     UnsupportedFormat,
     UploadTooLarge,
 )
@@ -169,6 +170,7 @@ ROUTES: Final[Sequence[Route]] = (
         "Events over a WebSocket, with replay.",
         Access.OWN_WAY,
         {101: Answer("The messages are described under `x-messages`.")},
+        errors=(TooManySubscribers,),
     ),
 )
 

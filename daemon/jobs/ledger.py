@@ -45,11 +45,19 @@ def upload_path(image_hash: str) -> str:
 
 
 class Ledger:
-    def __init__(self, database: Database, hub: EventHub, clock: Callable[[], float], cache_ttl: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        hub: EventHub,
+        clock: Callable[[], float],
+        cache_ttl: float,
+        pin_seconds: float = PIN_SECONDS,
+    ) -> None:
         self._database = database
         self._hub = hub
         self._clock = clock
         self._cache_ttl = cache_ttl
+        self._pin_seconds = pin_seconds
 
     async def _move(self, change: Callable[[sqlite3.Connection], tuple[Moved, JobEvent | None]]) -> Moved:
         job, event = await self._database.transact(change)
@@ -107,7 +115,7 @@ class Ledger:
 
     async def pinned_bytes(self) -> int:
         """Bytes of results that nobody has fetched and that may not go yet."""
-        since = self._clock() - PIN_SECONDS
+        since = self._clock() - self._pin_seconds
         return await self._database.read(lambda c: cache.pinned_bytes(c, since))
 
     async def cache_figures(self, owner: str | None) -> tuple[int, int]:

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True)
 class SweepLimits:
     cache_bytes: int
+    pin_seconds: float = PIN_SECONDS
+    event_seconds: float = EVENT_SECONDS
 
 
 class Sweep:
@@ -59,7 +61,7 @@ class Sweep:
         """Drop what somebody's jobs have put into the cache, or all of it, and return how many files went; results that
         nobody has fetched stay, unless `unfetched`.
         """
-        since = None if unfetched else self._clock() - PIN_SECONDS
+        since = None if unfetched else self._clock() - self._limits.pin_seconds
         removed = await self._drop_while(lambda c: cache.clearable(c, owner, since, BATCH))
         log.info("cache_cleared", files_removed=removed, unfetched=unfetched)
         return removed
@@ -74,7 +76,7 @@ class Sweep:
     def _over_the_bound(self, connection: sqlite3.Connection) -> list[CacheEntry]:
         excess = cache.total_bytes(connection) - self._limits.cache_bytes
         chosen = []
-        for entry in cache.least_recently_used(connection, self._clock() - PIN_SECONDS, BATCH):
+        for entry in cache.least_recently_used(connection, self._clock() - self._limits.pin_seconds, BATCH):
             if excess <= 0:
                 break
             chosen.append(entry)
@@ -107,7 +109,7 @@ class Sweep:
 
     def _forget_old(self, connection: sqlite3.Connection) -> None:
         now = self._clock()
-        connection.execute("DELETE FROM job_events WHERE at < ?", (now - EVENT_SECONDS,))
+        connection.execute("DELETE FROM job_events WHERE at < ?", (now - self._limits.event_seconds,))
         connection.execute("DELETE FROM jobs WHERE finished_at < ?", (now - JOB_SECONDS,))
 
 

@@ -168,5 +168,6 @@ async def service(tmp_path_factory: pytest.TempPathFactory, kernel_cache: Path) 
 async def small(tmp_path_factory: pytest.TempPathFactory, kernel_cache: Path) -> AsyncIterator[Service]:
     """A service with tiny limits."""
     limits = {"max_upload_bytes": 100_000, "max_source_pixels": 10_000, "max_output_pixels": 40_000, "max_queue": 1}
+    limits |= {"max_subscribers": 2, "max_message_bytes": 1000}
     async with running(tmp_path_factory.mktemp("small"), kernel_cache, **limits) as running_service:
         yield running_service

@@ -256,3 +256,28 @@ async def test_a_store_that_fails_ends_the_connection_and_says_so(
     async with connected(service, {"jobs": "*"}) as socket:
         assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
         assert socket.close_code == 1011
+
+
+async def test_more_subscribers_than_are_allowed_are_told_to_come_later(small: Service) -> None:
+    async with connected(small, {"jobs": "*"}) as first:
+        await said(first)
+        async with connected(small, {"jobs": "*"}) as second:
+            await said(second)
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await small.session.ws_connect("/ws")
+            assert refused.value.status == 503
+            assert refused.value.headers is not None
+            assert refused.value.headers["Retry-After"] == "10"
+            status, problem = await small.json("GET", "/ws", headers={"Connection": "close"})
+            assert (status, problem["code"]) == (503, "too_many_subscribers")
+    while small.parts.sockets:
+        await asyncio.sleep(0)
+    async with connected(small, {"jobs": "*"}) as third:
+        await said(third)
+
+
+async def test_a_message_that_is_too_long_ends_the_connection(small: Service) -> None:
+    async with connected(small) as socket:
+        await socket.send_str("x" * 2000)
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+        assert socket.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG

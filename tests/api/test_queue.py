@@ -65,3 +65,10 @@ async def test_only_the_machines_own_token_holds_the_queue(
     status, problem = await service.json("POST", path)
     assert (status, problem["code"]) == (403, "not_permitted")
     assert (await service.json("GET", "/api/queue"))[0] == 200
+
+
+async def test_a_service_can_begin_with_its_queue_held(tmp_path: Path, kernel_cache: Path) -> None:
+    async with running(tmp_path, kernel_cache, start_paused=True) as service:
+        assert (await service.json("GET", "/api/queue"))[1]["paused"] is True
+        await service.json("POST", "/api/queue/resume")
+        assert (await service.submit())["state"] == "done"
