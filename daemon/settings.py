@@ -56,6 +56,7 @@ class Settings:
     lifeline_fd: int | None
     heartbeat_fd: int | None
     instance: str  # which supervisor's daemon this is
+    restarts: int  # daemons that ended unasked under that supervisor
     standby: bool  # load everything, open nothing, and wait for the store's lock
     safe_mode: bool  # the supervisor does not trust the GPU: devices is the CPU, whatever is set
     devices: tuple[str, ...]  # one worker each: auto, gpu, cpu, or a part of an adapter's name
@@ -159,6 +160,7 @@ def read(env: Mapping[str, str] | None = None) -> Settings:
         lifeline_fd=get("LIFELINE_FD", None, int, "a descriptor"),
         heartbeat_fd=get("HEARTBEAT_FD", None, int, "a descriptor"),
         instance=get("INSTANCE", "", str, "a word"),
+        restarts=get("RESTARTS", 0, parsing.count, "a whole number, 0 or more"),
         standby=get("STANDBY", False, parsing.flag, "1 or 0"),
         safe_mode=safe_mode,
         devices=("cpu",) if safe_mode else devices,

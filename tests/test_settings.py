@@ -56,6 +56,8 @@ def test_an_empty_word_is_as_good_as_none() -> None:
         ("DRAIN_SECONDS", "-1"),
         ("STANDBY", "yes"),
         ("SAFE_MODE", "2"),
+        ("RESTARTS", "-1"),
+        ("RESTARTS", "many"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_it_may_be(name: str, value: str) -> None:
