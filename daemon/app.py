@@ -17,6 +17,7 @@ from aiohttp import web
 from daemon.accounts.local import local_access, share
 from daemon.api.farewell import CUT_SECONDS, drain_http, in_flight, say_close
 from daemon.api.guard import answer_cors, guard
+from daemon.api.metrics.requests import measure
 from daemon.api.parts import PARTS, ApiLimits, Parts
 from daemon.api.problems import problems
 from daemon.api.routes import add_routes
@@ -27,6 +28,7 @@ from daemon.executor.local import LocalExecutor
 from daemon.executor.slot import WorkerOptions
 from daemon.jobs.cache_key import warm_engine_digest
 from daemon.jobs.events import EventHub
+from daemon.jobs.figures import Figures
 from daemon.jobs.ledger import Ledger
 from daemon.jobs.queue import JobQueue
 from daemon.jobs.runner import JobRunner
@@ -57,7 +59,8 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         await asyncio.to_thread(files.prepare)
         hub, queue, intake = EventHub(), JobQueue(settings.max_queue), Intake(settings.max_source_pixels)
         stack.push_async_callback(intake.close)
-        ledger = Ledger(database, hub, time.time, settings.cache_ttl)
+        figures = Figures()
+        ledger = Ledger(database, hub, time.time, settings.cache_ttl, figures)
         options = WorkerOptions(settings.folders.cache, settings.worker_memory)
         executor = LocalExecutor(settings.devices, options)
         stack.push_async_callback(executor.close)
@@ -75,7 +78,7 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             _end,
             [
                 asyncio.create_task(runner.run()),
-                asyncio.create_task(_sweep(database, files, settings, started_at)),
+                asyncio.create_task(_sweep(database, files, settings, started_at, figures)),
                 asyncio.create_task(intake.start()),
                 asyncio.create_task(warm_engine_digest()),
             ],
@@ -94,6 +97,9 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             hosts=own_names(settings.host, *settings.hosts),
             clock=time.time,
             started_at=started_at,
+            figures=figures,
+            cache_bytes=settings.cache_bytes,
+            restarts=settings.restarts,
             safe_mode=settings.safe_mode,
         )
 
@@ -110,8 +116,9 @@ def own_names(*hosts: str) -> frozenset[str]:
     return LOOPBACK_NAMES | {f"[{name}]" if ":" in name else name for name in names}
 
 
-async def _sweep(database: Database, files: Files, settings: Settings, started_at: float) -> None:
-    sweep = Sweep(database, files, SweepLimits(settings.cache_bytes), time.time)
+async def _sweep(database: Database, files: Files, settings: Settings, started_at: float, figures: Figures) -> None:
+    count = lambda why, entries: figures.evicted.add(why, by=entries)
+    sweep = Sweep(database, files, SweepLimits(settings.cache_bytes), time.time, count)
     orphans_before: float | None = started_at
     while True:
         try:
@@ -123,7 +130,7 @@ async def _sweep(database: Database, files: Files, settings: Settings, started_a
 
 
 def build_app(parts: Parts) -> web.Application:
-    app = web.Application(middlewares=[problems, guard])
+    app = web.Application(middlewares=[measure, problems, guard])
     app[PARTS] = parts
     add_routes(app)
     app.on_response_prepare.append(answer_cors)
@@ -152,7 +159,7 @@ async def serve(settings: Settings, on_ready: Callable[[], None] = lambda: None)
             published = _publish(settings, sockets[0]) if settings.is_bare else None
             on_ready()
             if beat is not None:
-                beat.start()
+                beat.start(parts.figures.loop_lag.observe)
             await drain.asked()
             if published is not None:
                 published.tell("stopping")

@@ -12,6 +12,7 @@ from daemon.accounts.caller import Caller
 from daemon.accounts.local import LocalAccess
 from daemon.executor.executor import Executor
 from daemon.jobs.events import EventHub
+from daemon.jobs.figures import Figures
 from daemon.jobs.job import Job
 from daemon.jobs.ledger import Ledger
 from daemon.jobs.queue import JobQueue
@@ -44,6 +45,9 @@ class Parts:
     hosts: frozenset[str]
     clock: Callable[[], float]
     started_at: float
+    figures: Figures
+    cache_bytes: int  # the bound of the cache
+    restarts: int = 0  # daemons that ended unasked under our supervisor
     safe_mode: bool = False  # the supervisor does not trust the GPU
     # open ones and how each was asked for, to be closed when the daemon stops
     sockets: dict[web.WebSocketResponse, web.Request] = field(default_factory=dict)

@@ -4,17 +4,21 @@ belongs to it, and only then is anybody told.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from daemon.errors import IdempotencyConflict, NotFound, ProEngineError, ResultExpired
 from daemon.executor.messages import Done
 from daemon.jobs.events import EventHub
+from daemon.jobs.figures import Figures
 from daemon.jobs.job import TERMINAL, Job, JobState
+from daemon.jobs.outcome import event_detail, log_outcome
 from daemon.store import cache, jobs
 from daemon.store.cache import CacheEntry
+from daemon.store.census import Census, take_census
 from daemon.store.database import Database
 from daemon.store.files import UPLOADS
 from daemon.store.jobs import JobEvent
@@ -27,6 +31,7 @@ EVENTS_ON_A_PAGE: Final = 200
 EVENT_NAMES: Final = {JobState.RUNNING: "started"}  # elsewhere an event is named for the state it leads to
 
 Moved = TypeVar("Moved", Job, Job | None)
+Change = Callable[[sqlite3.Connection], tuple[Moved, JobEvent | None]]
 
 
 @dataclass(frozen=True)
@@ -43,17 +48,32 @@ def upload_path(image_hash: str) -> str:
 
 
 class Ledger:
-    def __init__(self, database: Database, hub: EventHub, clock: Callable[[], float], cache_ttl: float) -> None:
+    def __init__(
+        self, database: Database, hub: EventHub, clock: Callable[[], float], cache_ttl: float, figures: Figures
+    ) -> None:
         self._database = database
         self._hub = hub
         self._clock = clock
         self._cache_ttl = cache_ttl
+        self._figures = figures
 
-    async def _move(self, change: Callable[[sqlite3.Connection], tuple[Moved, JobEvent | None]]) -> Moved:
-        job, event = await self._database.transact(change)
-        if event is not None:
-            self._hub.publish(event)
-        return job
+    async def _move(self, change: Change[Moved]) -> Moved:
+        """Commit a change and tell of it. Whoever is cancelled meanwhile misses the answer, but nobody the news."""
+        return await asyncio.shield(self._commit(change))
+
+    async def _commit(self, change: Change[Moved]) -> Moved:
+        moved, event = await self._database.transact(change)
+        job: Job | None = moved
+        if job is not None and event is not None:
+            self._tell(job, event)
+        return moved
+
+    def _tell(self, job: Job, event: JobEvent) -> None:
+        """Of a change that is committed. A job ends by one of them, so `job_over` is logged once for each job."""
+        self._hub.publish(event)
+        if job.is_over:
+            self._figures.job_over(job)
+            log_outcome(job)
 
     async def admit(self, job: Job, request: Request, entry: CacheEntry | None = None) -> tuple[Job, bool]:
         """Commit a new job, `queued` or, where `entry` answers it, `done`; False where its key was known already.
@@ -73,7 +93,7 @@ class Ledger:
                 cache.keep_upload(c, upload_path(job.image_hash))
             else:
                 cache.touch(c, entry.key, job.created_at, job.created_at + self._cache_ttl)
-            return admitted, jobs.add_event(c, admitted, admitted.state, _detail(admitted), job.created_at)
+            return admitted, jobs.add_event(c, admitted, admitted.state, event_detail(admitted), job.created_at)
 
         admitted = await self._move(change)
         return admitted, admitted.id == job.id
@@ -108,6 +128,11 @@ class Ledger:
         since = self._clock() - PIN_SECONDS
         return await self._database.read(lambda c: cache.pinned_bytes(c, since))
 
+    async def census(self) -> Census:
+        """How much is in the store."""
+        since = self._clock() - PIN_SECONDS
+        return await self._database.read(lambda c: take_census(c, since))
+
     async def start(self, job_id: str) -> Job | None:
         """From `queued` to `running`; None where it is not queued any more."""
         return await self._when(job_id, JobState.QUEUED, JobState.RUNNING, {"started_at": self._clock()})
@@ -115,7 +140,10 @@ class Ledger:
     async def finish(self, job_id: str, done: Done, entry: CacheEntry) -> Job | None:
         """From `running` to `done`, the cache entry in the same transaction."""
         values = {"device": done.device.name, "stages": done.stages.model_dump(), "cached": False}
-        return await self._when(job_id, JobState.RUNNING, JobState.DONE, values, entry)
+        finished = await self._when(job_id, JobState.RUNNING, JobState.DONE, values, entry)
+        if finished is not None:
+            self._figures.computed(finished, done.device.kind)
+        return finished
 
     async def hit(self, job_id: str, entry: CacheEntry) -> Job | None:
         """From `queued` to `done` by a result that is there already; None where either is not so any more."""
@@ -152,7 +180,7 @@ class Ledger:
                 cache.release_upload(c, upload_path(job.image_hash), job.image_hash, now)
             if entry is not None:
                 job = self._keep_result(c, job, entry, now)
-            return job, jobs.add_event(c, job, EVENT_NAMES.get(to, to), _detail(job), now)
+            return job, jobs.add_event(c, job, EVENT_NAMES.get(to, to), event_detail(job), now)
 
         return await self._move(change)
 
@@ -196,7 +224,8 @@ class Ledger:
     async def recover(self) -> list[Job]:
         """At start: what ran when the last daemon died runs again; the jobs to be queued, oldest first."""
 
-        def change(c: sqlite3.Connection) -> list[Job]:
+        def change(c: sqlite3.Connection) -> tuple[list[tuple[Job, JobEvent]], list[Job]]:
+            moved = []
             for job in jobs.in_state(c, JobState.RUNNING):
                 deaths = job.deaths + 1
                 if deaths < MOST_DEATHS:
@@ -206,33 +235,10 @@ class Ledger:
                     values = {"error_code": "worker_crashed", "error_message": message, "finished_at": self._clock()}
                     job = jobs.update(c, job.id, state=JobState.FAILED, deaths=deaths, **values)  # noqa: PLW2901
                     cache.release_upload(c, upload_path(job.image_hash), job.image_hash, self._clock())
-                jobs.add_event(c, job, job.state, _detail(job), self._clock())
-            return jobs.in_state(c, JobState.QUEUED)
+                moved.append((job, jobs.add_event(c, job, job.state, event_detail(job), self._clock())))
+            return moved, jobs.in_state(c, JobState.QUEUED)
 
-        return await self._database.transact(change)
-
-
-def _detail(job: Job) -> dict[str, Any]:
-    """What an event tells beside its name."""
-    detail: dict[str, Any] = {"state": job.state}
-    if job.attempts or job.deaths:
-        detail |= {"attempts": job.attempts, "restarts": job.deaths}
-    if job.state is JobState.DONE:
-        detail |= {"cached": job.cached, "device": job.device, "bytes": job.result_bytes, "stages": job.stages}
-    if job.state is JobState.FAILED:
-        detail |= {"code": job.error_code, "message": job.error_message}
-    return detail
-
-
-def from_entry(job: Job, entry: CacheEntry, now: float) -> Job:
-    """A new job that a cached result answers at once."""
-    return replace(
-        job,
-        state=JobState.DONE,
-        cached=True,
-        device=entry.device,
-        started_at=now,
-        finished_at=now,
-        result_path=entry.processed_path,
-        result_bytes=entry.bytes,
-    )
+        moved, queued = await self._database.transact(change)
+        for move in moved:
+            self._tell(*move)
+        return queued
