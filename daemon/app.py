@@ -17,6 +17,7 @@ from aiohttp import web
 from daemon.accounts.local import local_access, share
 from daemon.api.farewell import CUT_SECONDS, drain_http, in_flight, say_close
 from daemon.api.guard import answer_cors, guard
+from daemon.api.metrics.requests import measure
 from daemon.api.parts import PARTS, ApiLimits, Parts
 from daemon.api.problems import problems
 from daemon.api.routes import add_routes
@@ -27,6 +28,7 @@ from daemon.executor.local import LocalExecutor
 from daemon.executor.slot import WorkerOptions
 from daemon.jobs.cache_key import warm_engine_digest
 from daemon.jobs.events import EventHub
+from daemon.jobs.figures import Figures
 from daemon.jobs.ledger import Ledger
 from daemon.jobs.queue import JobQueue, QueueBounds
 from daemon.jobs.runner import JobRunner
@@ -35,6 +37,7 @@ from daemon.lifecycle import BACKLOG, Heartbeat, listening_sockets, watch_lifeli
 from daemon.runtime_file import RuntimeFile
 from daemon.settings import Settings
 from daemon.store.database import open_database
+from daemon.store.facts import StoreFacts
 from daemon.store.files import Files
 from daemon.store.sweep import Sweep, SweepLimits
 
@@ -58,7 +61,9 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         hub, intake = EventHub(), Intake(settings.max_source_pixels)
         queue = JobQueue(QueueBounds(settings.max_queue, settings.max_queue_per_client))
         stack.push_async_callback(intake.close)
-        ledger = Ledger(database, hub, time.time, settings.cache_ttl, settings.pin_seconds)
+        figures = Figures()
+        ledger = Ledger(database, hub, time.time, settings.cache_ttl, figures, settings.pin_seconds)
+        facts = StoreFacts(database, time.time, settings.pin_seconds)
         options = WorkerOptions(settings.folders.cache, settings.worker_memory)
         executor = LocalExecutor(settings.devices, options)
         stack.push_async_callback(executor.close)
@@ -70,10 +75,11 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         if settings.shared_dir is not None:
             share(access, settings.shared_dir)
         kept = SweepLimits(settings.cache_bytes, settings.pin_seconds, settings.event_seconds)
-        sweep = Sweep(database, files, kept, time.time)
+        count = lambda why, entries: figures.evicted.add(why, by=entries)
+        sweep = Sweep(database, files, kept, time.time, count)
         if settings.start_paused:
-            await ledger.keep_queue_paused(paused=True)
-        if await ledger.queue_is_paused():
+            await facts.keep_queue_paused(paused=True)
+        if await facts.queue_is_paused():
             queue.pause()
         for job in await ledger.recover():
             queue.put(job)
@@ -97,7 +103,8 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             runner=runner,
             executor=executor,
             sweep=sweep,
-            store=await ledger.store_id(),
+            facts=facts,
+            store=await facts.store_id(),
             limits=ApiLimits(
                 settings.max_upload_bytes,
                 settings.max_source_pixels,
@@ -111,6 +118,8 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             hosts=own_names(settings.host, *settings.hosts),
             clock=time.time,
             started_at=started_at,
+            figures=figures,
+            restarts=settings.restarts,
             safe_mode=settings.safe_mode,
         )
 
@@ -139,7 +148,7 @@ async def _sweep(sweep: Sweep, started_at: float) -> None:
 
 
 def build_app(parts: Parts) -> web.Application:
-    app = web.Application(middlewares=[problems, guard])
+    app = web.Application(middlewares=[measure, problems, guard])
     app[PARTS] = parts
     add_routes(app)
     app.on_response_prepare.append(answer_cors)
@@ -168,7 +177,7 @@ async def serve(settings: Settings, on_ready: Callable[[], None] = lambda: None)
             published = _publish(settings, sockets[0]) if settings.is_bare else None
             on_ready()
             if beat is not None:
-                beat.start()
+                beat.start(parts.figures.loop_lag.observe)
             await drain.asked()
             if published is not None:
                 published.tell("stopping")

@@ -51,6 +51,7 @@ class Settings:
     lifeline_fd: int | None
     heartbeat_fd: int | None
     instance: str  # which supervisor's daemon this is
+    restarts: int  # daemons that ended unasked under our supervisor
     standby: bool  # load everything, open nothing, and wait for the store's lock
     safe_mode: bool  # the supervisor does not trust the GPU: devices is the CPU, whatever is set
     devices: tuple[str, ...]  # one worker each: auto, gpu, cpu, or a part of an adapter's name
@@ -174,6 +175,7 @@ def read(env: Mapping[str, str] | None = None) -> Settings:
         lifeline_fd=value(internal.LIFELINE_FD),
         heartbeat_fd=value(internal.HEARTBEAT_FD),
         instance=value(internal.INSTANCE),
+        restarts=value(internal.RESTARTS),
         standby=value(internal.STANDBY),
         safe_mode=safe_mode,
         devices=("cpu",) if safe_mode else devices,

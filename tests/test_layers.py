@@ -57,7 +57,11 @@ HOMES = {
     "numba": ("daemon.engine.cpu",),
     "numpy": ("daemon.engine",),
     "aiosqlite": ("daemon.store.database",),
-    "psutil": ("supervisor", "daemon.api.health", "daemon.cli.port", "daemon.engine.memory"),
+    "psutil": (
+        *("supervisor", "daemon.api.health", "daemon.api.metrics.scrape"),
+        *("daemon.cli.port", "daemon.engine.memory"),
+    ),
+    "prometheus_client": ("daemon.api.metrics.exposition",),
     "rich": ("daemon.cli",),
     "pydantic": ("daemon.api.wire", "daemon.api.route", "daemon.executor.messages"),
 }

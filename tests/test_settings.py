@@ -71,6 +71,8 @@ def test_an_empty_word_is_as_good_as_none() -> None:
         ("CACHE_MB", "10000000000"),
         ("EVENT_DAYS", "3651"),
         ("HEADER_SECONDS", "86401"),
+        ("RESTARTS", "-1"),
+        ("RESTARTS", "many"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_it_may_be(name: str, value: str) -> None:

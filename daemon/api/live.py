@@ -157,6 +157,7 @@ async def _tell(
     except ConnectionError:
         return
     except TimeoutError:
+        request.app[PARTS].figures.subscribers_cut.add()
         await say_goodbye(socket, request, BEHIND, b"too far behind")
     except Exception:
         log.exception("socket_broke")

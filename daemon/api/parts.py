@@ -12,11 +12,13 @@ from daemon.accounts.caller import Caller
 from daemon.accounts.local import LocalAccess
 from daemon.executor.executor import Executor
 from daemon.jobs.events import EventHub
+from daemon.jobs.figures import Figures
 from daemon.jobs.job import Job
 from daemon.jobs.ledger import Ledger
 from daemon.jobs.queue import JobQueue
 from daemon.jobs.runner import JobRunner
 from daemon.jobs.submission import Submission
+from daemon.store.facts import StoreFacts
 from daemon.store.files import Files
 from daemon.store.sweep import Sweep
 
@@ -45,12 +47,15 @@ class Parts:
     runner: JobRunner
     executor: Executor
     sweep: Sweep
+    facts: StoreFacts
     store: str  # names the store that sequence numbers count in
     limits: ApiLimits
     origins: frozenset[str]
     hosts: frozenset[str]
     clock: Callable[[], float]
     started_at: float
+    figures: Figures
+    restarts: int = 0  # daemons that ended unasked under our supervisor
     safe_mode: bool = False  # the supervisor does not trust the GPU
     # open ones and how each was asked for, to be closed when the daemon stops
     sockets: dict[web.WebSocketResponse, web.Request] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from daemon.api import cache, health, jobs, live, process, queue, service_info
+from daemon.api.metrics import scrape
 from daemon.api.route import ROUTE_OF, Access, Answer, Media, Route
 from daemon.api.wire.about import HealthOut, HealthQuery, ServiceInfoOut
 from daemon.api.wire.jobs import JobOut, JobsPage, JobsQuery, ResultQuery
@@ -29,6 +30,7 @@ from daemon.errors import (
     UploadTooLarge,
 )
 
+METRICS: Final = Media(("text/plain", "application/openmetrics-text"))
 PICTURES: Final = Media(("image/png", "image/jpeg", "image/webp"))
 
 ROUTES: Final[Sequence[Route]] = (
@@ -171,6 +173,14 @@ ROUTES: Final[Sequence[Route]] = (
         Access.OWN_WAY,
         {101: Answer("The messages are described under `x-messages`.")},
         errors=(TooManySubscribers,),
+    ),
+    Route(
+        "GET",
+        "/metrics",
+        scrape.metrics,
+        "The figures of the service, for Prometheus.",
+        Access.ADMIN,
+        {200: Answer("As they are now: Prometheus's text, or OpenMetrics for who accepts it.", METRICS)},
     ),
 )
 

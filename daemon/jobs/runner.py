@@ -152,7 +152,6 @@ class JobRunner:
         if entry is not None and self._files.path(entry.processed_path).exists():
             hit = await self._settle(lambda: self._ledger.hit(job.id, entry))
             if hit is not None:
-                log.info("job_done", cached=True)
                 return
         started = await self._settle(lambda: self._ledger.start(job.id))
         if started is not None:
@@ -168,7 +167,6 @@ class JobRunner:
             await self._finish(job, done, assignment)
         except Cancelled:
             await self._settle(lambda: self._ledger.cancelled(job.id, JobState.RUNNING))
-            log.info("job_cancelled")
         except WorkerCrashed as error:
             await self._crashed(job, error)
         except ProEngineError as error:
@@ -209,7 +207,6 @@ class JobRunner:
         with self._files.holding(relative):
             await asyncio.to_thread(self._files.keep, Path(assignment.sink.path), relative)
             await self._settle(lambda: self._ledger.finish(job.id, done, entry))
-        log.info("job_done", cached=False, device=done.device.name, bytes=done.size, **done.stages.model_dump())
 
     async def _crashed(self, job: Job, error: WorkerCrashed) -> None:
         attempts = job.attempts + 1
@@ -225,7 +222,6 @@ class JobRunner:
 
     async def _failed(self, job: Job, error: ProEngineError) -> None:
         await self._settle(lambda: self._ledger.fail(job.id, error))
-        log.warning("job_failed", code=error.code, reason=error.message)
 
     async def _settle(self, move: Callable[[], Awaitable[Result]]) -> Result:
         """Make a move; while the store cannot be written, wait and try again: an outcome is not to be lost."""

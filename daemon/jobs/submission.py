@@ -8,10 +8,8 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import structlog
 
 from daemon.errors import DiskFull, Draining, ImageTooLarge, ResultExpired
 from daemon.executor.executor import Executor
@@ -19,12 +17,10 @@ from daemon.executor.intake import Intake
 from daemon.executor.messages import MOST_SIDE, Header, OutputFormat
 from daemon.jobs.cache_key import cache_key
 from daemon.jobs.job import Job, JobSpec, JobState
-from daemon.jobs.ledger import Ledger, Request, from_entry, upload_path
+from daemon.jobs.ledger import Ledger, Request, upload_path
 from daemon.jobs.queue import JobQueue
 from daemon.store.cache import CacheEntry
 from daemon.store.files import Files
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,6 @@ class Submission:
             if entry is not None and self._files.path(entry.processed_path).exists():
                 with contextlib.suppress(ResultExpired):
                     job, _ = await self._ledger.admit(self._answered(upload, spec, owner, entry), request, entry)
-                    log.info("job_done", job=job.id, cached=True)
                     return job
             return await self._queue_new(upload, spec, request)
         finally:
@@ -157,3 +152,17 @@ class Submission:
             out_height=out_size[1],
             created_at=self._clock(),
         )
+
+
+def from_entry(job: Job, entry: CacheEntry, now: float) -> Job:
+    """A new job that a cached result answers at once."""
+    return replace(
+        job,
+        state=JobState.DONE,
+        cached=True,
+        device=entry.device,
+        started_at=now,
+        finished_at=now,
+        result_path=entry.processed_path,
+        result_bytes=entry.bytes,
+    )

@@ -51,6 +51,7 @@ NAMES: Final[Form[tuple[str, ...]]] = Form(
 
 # of internal settings, which no file has
 WORD: Final = Form(Kind.TEXT, "a word", str)
+COUNT_FROM_NOTHING: Final = Form(Kind.WHOLE, "a whole number, 0 or more", parsing.whole(0))
 SHARED: Final[Form[Path | None]] = Form(
     Kind.FOLDER, "the absolute path of a folder", parsing.or_nothing(parsing.absolute, None)
 )

@@ -20,6 +20,9 @@ HEARTBEAT_FD: Final = Setting(
     "heartbeat_fd", "", forms.DESCRIPTOR, "a pipe that tells the supervisor that the loop turns", internal=True
 )
 INSTANCE: Final = Setting("instance", "", forms.WORD, "which supervisor's daemon this is", internal=True)
+RESTARTS: Final = Setting(
+    "restarts", "0", forms.COUNT_FROM_NOTHING, "daemons that ended unasked under our supervisor", internal=True
+)
 STANDBY: Final = Setting(
     "standby", "false", forms.FLAG, "load everything, open nothing, and wait for the store's lock", internal=True
 )
@@ -29,6 +32,6 @@ SAFE_MODE: Final = Setting(
 SHARED_DIR: Final = Setting(
     "shared_dir", "", forms.SHARED, "where a system service's group finds address, token and secret", internal=True
 )
-INTERNAL: Final = (LISTEN_FDS, LIFELINE_FD, HEARTBEAT_FD, INSTANCE, STANDBY, SAFE_MODE, SHARED_DIR)
+INTERNAL: Final = (LISTEN_FDS, LIFELINE_FD, HEARTBEAT_FD, INSTANCE, RESTARTS, STANDBY, SAFE_MODE, SHARED_DIR)
 
 OTHER_VARIABLES: Final = frozenset({PREFIX + "CONFIG", FROM_FILE, UNTIL_RESTART, PREFIX + "UNDER_LAUNCHD"})

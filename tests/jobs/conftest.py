@@ -11,6 +11,7 @@ import pytest
 
 from daemon.executor.intake import Intake
 from daemon.jobs.events import EventHub
+from daemon.jobs.figures import Figures
 from daemon.jobs.job import Job, JobSpec
 from daemon.jobs.ledger import Ledger
 from daemon.jobs.queue import JobQueue, QueueBounds
@@ -39,6 +40,7 @@ class Bench:
     executor: FakeExecutor
     submission: Submission
     runner: JobRunner
+    figures: Figures
 
     def upload(self, content: bytes = b"a picture") -> Upload:
         path = self.files.temp()
@@ -68,18 +70,13 @@ class Bench:
 
 
 def make_bench(database: Database, files: Files, workers: int = 1) -> Bench:
-    clock, hub, queue, intake, executor = (
-        Clock(),
-        EventHub(),
-        JobQueue(QueueBounds(5, 5)),
-        FakeIntake(),
-        FakeExecutor(workers),
-    )
-    ledger = Ledger(database, hub, clock, DAY)
+    clock, hub, figures, executor = Clock(), EventHub(), Figures(), FakeExecutor(workers)
+    queue, intake = JobQueue(QueueBounds(5, 5)), FakeIntake()
+    ledger = Ledger(database, hub, clock, DAY, figures)
     limits = Limits(output_pixels=1_000_000, cache_bytes=1000)
     submission = Submission(files, ledger, queue, cast("Intake", intake), executor, limits, clock)
     runner = JobRunner(queue, ledger, hub, executor, files, clock, DAY)
-    return Bench(database, files, clock, hub, queue, ledger, intake, executor, submission, runner)
+    return Bench(database, files, clock, hub, queue, ledger, intake, executor, submission, runner, figures)
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import pytest
 from daemon.errors import BrokenImage, IdempotencyConflict, NotFound, ResultExpired
 from daemon.executor.messages import Done, Stages
 from daemon.jobs.job import Job, JobState
-from daemon.jobs.ledger import MOST_DEATHS, Request, from_entry, upload_path
+from daemon.jobs.ledger import MOST_DEATHS, Request, upload_path
+from daemon.jobs.submission import from_entry
 from daemon.store import cache, jobs
-from tests.jobs.conftest import Bench, make_bench
+from tests.jobs.conftest import Bench
 from tests.jobs.fakes import DEVICE
 from tests.store.rows import HASH, START, new_entry, new_job
 
@@ -235,15 +236,3 @@ async def test_a_job_that_is_queued_again_after_all_is_not_cancelled_by_what_was
     await bench.ledger.requeue(job.id, 0)
     await bench.ledger.start(job.id)
     assert [found.state for found in await bench.ledger.recover()] == [QUEUED]
-
-
-async def test_a_pause_of_the_queue_outlives_the_daemon_and_so_does_the_stores_name(bench: Bench) -> None:
-    name = await bench.ledger.store_id()
-    assert len(name) == 16
-    assert not await bench.ledger.queue_is_paused()
-    await bench.ledger.keep_queue_paused(paused=True)
-    following = make_bench(bench.database, bench.files).ledger
-    assert await following.queue_is_paused()
-    await following.keep_queue_paused(paused=False)
-    assert not await following.queue_is_paused()
-    assert await following.store_id() == name

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from functools import partial
 
 import pytest
@@ -24,6 +25,7 @@ class Folder:
         self.database = database
         self.files = files
         self.clock = clock
+        self.evicted: Counter[str] = Counter()
 
     async def add(self, *entries: CacheEntry) -> None:
         for entry in entries:
@@ -42,7 +44,11 @@ class Folder:
         os.utime(path, (changed, changed))
 
     async def sweep(self, bound: int = 1_000_000, orphans_before: float | None = None) -> int:
-        return await Sweep(self.database, self.files, SweepLimits(bound), self.clock).run(orphans_before)
+        sweep = Sweep(self.database, self.files, SweepLimits(bound), self.clock, self.count)
+        return await sweep.run(orphans_before)
+
+    def count(self, why: str, entries: int) -> None:
+        self.evicted[why] += entries
 
     def there(self) -> set[str]:
         return {name for name, _ in self.files.lasting()}
@@ -61,6 +67,16 @@ async def test_what_is_expired_goes_with_its_file_and_the_rest_stays(folder: Fol
     assert await folder.sweep() == 1
     assert await folder.keys() == {"new"}
     assert folder.there() == {"results/new.png"}
+
+
+async def test_it_tells_how_many_entries_went_and_why(folder: Folder) -> None:
+    same = "results/same.png"
+    await folder.add(*(new_entry(f"old{n}", same, expires_at=START) for n in range(BATCH + 2)))
+    await folder.add(new_entry("large", bytes=400, last_used_at=1), new_entry("lost"), new_entry("kept"))
+    folder.files.path("results/lost.png").unlink()
+    await folder.sweep(bound=250)
+    assert await folder.keys() == {"kept"}
+    assert folder.evicted == {"expired": BATCH + 2, "size": 1, "missing": 1}
 
 
 async def test_a_file_that_another_entry_needs_stays_until_that_goes_too(folder: Folder) -> None:
