@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from daemon.errors import IdempotencyConflict, NotFound, ProEngineError, ResultExpired
@@ -16,34 +15,21 @@ from daemon.jobs.events import EventHub
 from daemon.jobs.figures import Figures
 from daemon.jobs.job import TERMINAL, Job, JobState
 from daemon.jobs.outcome import event_detail, log_outcome
+from daemon.jobs.recovery import recover
+from daemon.jobs.request import Request, upload_path
 from daemon.store import cache, jobs
 from daemon.store.cache import CacheEntry
 from daemon.store.database import Database
-from daemon.store.files import UPLOADS
 from daemon.store.jobs import JobEvent
 from daemon.store.sweep import PIN_SECONDS
 
 MOST_ATTEMPTS: Final = 3  # workers that may die of a job
-MOST_DEATHS: Final = 10  # daemons that may die while it runs
 
 EVENTS_ON_A_PAGE: Final = 200
 EVENT_NAMES: Final = {JobState.RUNNING: "started"}  # elsewhere an event is named for the state it leads to
 
 Moved = TypeVar("Moved", Job, Job | None)
 Change = Callable[[sqlite3.Connection], tuple[Moved, JobEvent | None]]
-
-
-@dataclass(frozen=True)
-class Request:
-    """Who asks, and by what name the same request may be asked again."""
-
-    owner: str
-    idempotency_key: str | None
-    fingerprint: str
-
-
-def upload_path(image_hash: str) -> str:
-    return f"{UPLOADS}/{image_hash}"
 
 
 class Ledger:
@@ -241,27 +227,10 @@ class Ledger:
         """At start: what ran when the last daemon died runs again; the jobs to be queued, oldest first."""
 
         def change(c: sqlite3.Connection) -> tuple[list[tuple[Job, JobEvent]], list[Job]]:
-            moved = []
-            for job in jobs.in_state(c, JobState.RUNNING):
-                job = self._recovered(c, job)  # noqa: PLW2901, its next row
-                moved.append((job, jobs.add_event(c, job, job.state, event_detail(job), self._clock())))
+            moved = recover(c, self._clock())
             return moved, jobs.in_state(c, JobState.QUEUED)
 
         moved, queued = await self._database.transact(change)
         for move in moved:
             self._tell(*move)
         return queued
-
-    def _recovered(self, connection: sqlite3.Connection, job: Job) -> Job:
-        now, deaths = self._clock(), job.deaths + 1
-        values: dict[str, Any] = {"state": JobState.QUEUED}
-        if job.cancel_asked:
-            values = {"state": JobState.CANCELLED, "finished_at": now}
-        elif deaths >= MOST_DEATHS:
-            message = f"the service died {deaths} times while this job ran"
-            values = {"state": JobState.FAILED, "finished_at": now, "error_code": "worker_crashed"}
-            values["error_message"] = message
-        job = jobs.update(connection, job.id, deaths=deaths, **values)
-        if job.is_over:
-            cache.release_upload(connection, upload_path(job.image_hash), job.image_hash, now)
-        return job

@@ -18,8 +18,9 @@ from daemon.executor.messages import Done, FileRef
 from daemon.jobs.cache_key import cache_key
 from daemon.jobs.events import EventHub
 from daemon.jobs.job import Job, JobState
-from daemon.jobs.ledger import MOST_ATTEMPTS, Ledger, upload_path
+from daemon.jobs.ledger import MOST_ATTEMPTS, Ledger
 from daemon.jobs.queue import JobQueue
+from daemon.jobs.request import upload_path
 from daemon.store.cache import CacheEntry
 from daemon.store.files import RESULTS, Files
 

@@ -17,8 +17,9 @@ from daemon.executor.intake import Intake
 from daemon.executor.messages import MOST_SIDE, Header, OutputFormat
 from daemon.jobs.cache_key import cache_key
 from daemon.jobs.job import Job, JobSpec, JobState
-from daemon.jobs.ledger import Ledger, Request, upload_path
+from daemon.jobs.ledger import Ledger
 from daemon.jobs.queue import JobQueue
+from daemon.jobs.request import Request, upload_path
 from daemon.store.cache import CacheEntry
 from daemon.store.files import Files
 

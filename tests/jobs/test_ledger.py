@@ -8,7 +8,8 @@ import pytest
 from daemon.errors import BrokenImage, IdempotencyConflict, NotFound, ResultExpired
 from daemon.executor.messages import Done, Stages
 from daemon.jobs.job import Job, JobState
-from daemon.jobs.ledger import MOST_DEATHS, Request, upload_path
+from daemon.jobs.recovery import MOST_DEATHS
+from daemon.jobs.request import Request, upload_path
 from daemon.jobs.submission import from_entry
 from daemon.store import cache, jobs
 from tests.jobs.conftest import Bench

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from daemon.errors import BrokenImage, WorkerCrashed
 from daemon.jobs.job import Job, JobState
-from daemon.jobs.ledger import MOST_DEATHS, Request
+from daemon.jobs.recovery import MOST_DEATHS
+from daemon.jobs.request import Request
 from tests.jobs.conftest import Bench
 from tests.store.rows import new_job
 

@@ -42,7 +42,7 @@ def _open(seen: Seen) -> Samples:
 
 def _paused(parts: Parts, queued: int) -> int:
     """How many of the jobs that wait may not start: all of them while the queue itself is paused."""
-    return queued if getattr(parts.queue, "paused", False) else 0
+    return queued if parts.queue.paused else 0
 
 
 def _oldest(seen: Seen) -> Samples:

@@ -16,7 +16,7 @@ from daemon.api import guard
 from daemon.api.metrics.families import FAMILIES
 from daemon.api.routes import ROUTES
 from daemon.jobs.job import JobSpec, JobState, Priority
-from daemon.jobs.ledger import Request
+from daemon.jobs.request import Request
 from tests.api.conftest import Service, connected, png, running, said
 from tests.api.metrics.conftest import scrape
 from tests.api.test_slow_client import burst
@@ -89,12 +89,11 @@ async def test_what_waits_is_counted_by_priority_and_by_age(service: Service) ->
     assert found.value("queue_oldest_seconds") >= 5
 
 
-async def test_jobs_that_wait_in_a_queue_that_is_paused_count_as_paused(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(service.parts.queue, "paused", True, raising=False)
+async def test_jobs_that_wait_in_a_queue_that_is_paused_count_as_paused(service: Service) -> None:
+    service.parts.queue.pause()
     async with waiting(service, "interactive"):
         found = await scrape(service)
+    service.parts.queue.resume()
     assert [found.value("open_jobs", state=name) for name in ("running", "waiting", "paused")] == [0, 0, 1]
 
 
