@@ -31,6 +31,7 @@ KINDS: Final[Mapping[str, str]] = {
     "device": WORDS,
     "origins": WORDS,
     "hosts": WORDS,
+    "pairing": WHOLE,
     "log_format": TEXT,
     "max_upload_mb": WHOLE,
     "max_source_megapixels": WHOLE,

@@ -60,6 +60,7 @@ class Settings:
     safe_mode: bool  # the supervisor does not trust the GPU: devices is the CPU, whatever is set
     devices: tuple[str, ...]  # one worker each: auto, gpu, cpu, or a part of an adapter's name
     origins: tuple[str, ...]
+    pairing: bool  # pages of listed origins may ask the user to be let in
     hosts: tuple[str, ...]  # names, beside our own, by which a `Host` header may call us
     log_format: Literal["auto", "json", "pretty"]
     max_upload_bytes: int
@@ -165,6 +166,7 @@ def read(env: Mapping[str, str] | None = None) -> Settings:
         origins=get(
             "ORIGINS", DEFAULT_ORIGINS, parsing.origins, "origins such as http://localhost:3002, divided by commas"
         ),
+        pairing=get("PAIRING", True, parsing.flag, "1 or 0"),
         hosts=get("HOSTS", (), parsing.words, "names of this machine, divided by commas"),
         log_format=get("LOG_FORMAT", "auto", parsing.log_format, "auto, json or pretty"),
         max_upload_bytes=get("MAX_UPLOAD_MB", 512, parsing.positive, number) * MEBI,

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "daemon.jobs": {"daemon.executor", "daemon.store", "daemon.accounts"},
     "daemon.executor": set(),
     "daemon.store": set(),
-    "daemon.accounts": set(),
+    "daemon.accounts": {"daemon.store"},
     "daemon.engine": set(),
     "daemon.settings": {"daemon.config_file", "daemon.parsing"},
     "daemon.config_file": set(),

@@ -76,3 +76,10 @@ def test_folders_are_ours_by_name_else_systemds_else_the_users(monkeypatch: pyte
     assert folders(env).runtime_file == Path("/mine/runtime.json")
     monkeypatch.setattr("sys.platform", "darwin")
     assert folders(HOME).cache == Path("/home/ann/Library/Caches/pro-engine")
+
+
+def test_pairing_is_on_unless_it_is_said_otherwise() -> None:
+    assert read(HOME).pairing is True
+    assert read(HOME | {"PRO_ENGINE_PAIRING": "0"}).pairing is False
+    with pytest.raises(WrongSettings, match="PRO_ENGINE_PAIRING"):
+        read(HOME | {"PRO_ENGINE_PAIRING": "no"})
