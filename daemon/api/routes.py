@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from daemon.api import health, jobs, live, process, service_info
+from daemon.api.pairing_routes import PAIRING_ROUTES
 from daemon.api.route import ROUTE_OF, Access, Answer, Media, Route
 from daemon.api.wire.about import HealthOut, HealthQuery, ServiceInfoOut
 from daemon.api.wire.jobs import JobOut, JobsPage, JobsQuery, ResultQuery
@@ -125,6 +126,7 @@ ROUTES: Final[Sequence[Route]] = (
         Access.OWN_WAY,
         {101: Answer("The messages are described under `x-messages`.")},
     ),
+    *PAIRING_ROUTES,
 )
 
 
