@@ -15,6 +15,8 @@ import structlog
 from aiohttp import web
 
 from daemon.accounts.local import local_access, share
+from daemon.accounts.login import LoginCodes
+from daemon.accounts.pairing import Pairings
 from daemon.api.farewell import CUT_SECONDS, drain_http, in_flight, say_close
 from daemon.api.guard import answer_cors, guard
 from daemon.api.metrics.requests import measure
@@ -81,6 +83,9 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             await facts.keep_queue_paused(paused=True)
         if await facts.queue_is_paused():
             queue.pause()
+        pairings = Pairings(database, time.time, time.monotonic, secrets.token_bytes, is_open=settings.pairing)
+        stack.push_async_callback(pairings.close)
+        await pairings.load()
         for job in await ledger.recover():
             queue.put(job)
         await executor.start()
@@ -95,6 +100,8 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         )
         yield Parts(
             access=access,
+            pairings=pairings,
+            logins=LoginCodes(time.monotonic, secrets.token_bytes),
             files=files,
             ledger=ledger,
             hub=hub,

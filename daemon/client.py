@@ -84,6 +84,10 @@ class Client:
     async def cancel(self, job_id: str) -> dict[str, Any]:
         return await self._json(self._session.delete(f"/api/jobs/{job_id}"))
 
+    async def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """Any route that takes and gives JSON. Raises ProEngineError, of the class that its problem names."""
+        return await self._json(self._session.request(method, path, json=body))
+
     async def download(self, job_id: str, target: BinaryIO) -> None:
         """Write a result to `target`, a chunk at a time."""
         with self._reaching():

@@ -41,6 +41,30 @@ class OriginNotAllowed(ProEngineError):
     code = "origin_not_allowed"
 
 
+class PairingOff(ProEngineError):
+    code = "pairing_off"
+
+
+class PairingDenied(ProEngineError):
+    code = "pairing_denied"
+
+
+class PairingExpired(ProEngineError):
+    """There is no such request for access any more: it is too old, or was answered already, or there never was one."""
+
+    code = "pairing_expired"
+
+
+class WrongPairingCode(ProEngineError):
+    """The request that was to be approved is not the one whose code was seen."""
+
+    code = "wrong_pairing_code"
+
+
+class TooManyPairings(ProEngineError):
+    code = "too_many_pairings"
+
+
 class WrongHost(ProEngineError):
     code = "wrong_host"
 

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "daemon.jobs": {"daemon.executor", "daemon.store", "daemon.accounts"},
     "daemon.executor": set(),
     "daemon.store": set(),
-    "daemon.accounts": set(),
+    "daemon.accounts": {"daemon.store"},
     "daemon.engine": set(),
     "daemon.settings": {"daemon.config_file", "daemon.settings_lookup", "daemon.settings_table"},
     "daemon.settings_lookup": {"daemon.config_file", "daemon.settings_table"},

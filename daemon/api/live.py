@@ -13,8 +13,9 @@ from typing import Any, Final
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
+from daemon.accounts.caller import Caller
 from daemon.api.guard import bearer, identify
-from daemon.api.parts import PARTS, Parts
+from daemon.api.parts import CALLER, PARTS, Parts
 from daemon.api.wire.base import Wire
 from daemon.api.wire.jobs import JobOut, job_out
 from daemon.api.wire.messages import (
@@ -52,28 +53,28 @@ async def live(request: web.Request) -> web.WebSocketResponse:
         if parts.closing.is_set():  # it came over a connection from before
             await say_goodbye(socket, request, WSCloseCode.SERVICE_RESTART, b"restarting")
             return socket
-        owner = await _let_in(request, socket)
-        if owner is not None:
+        caller = await _let_in(request, socket)
+        if caller is not None:
             # who leaves in the middle of an answer has left
-            with contextlib.suppress(ConnectionError), parts.hub.subscription(owner) as subscriber:
+            with contextlib.suppress(ConnectionError), parts.hub.subscription(caller.owner) as subscriber:
                 await _converse(request, socket, subscriber)
     finally:
         del parts.sockets[socket]
     return socket
 
 
-async def _let_in(request: web.Request, socket: web.WebSocketResponse) -> str | None:
+async def _let_in(request: web.Request, socket: web.WebSocketResponse) -> Caller | None:
     """Who it is; None, and the socket closed, where nobody proves to be anybody in time."""
     try:
         if hdrs.AUTHORIZATION in request.headers:
-            return identify(request, bearer(request)).owner
+            return _note(request, bearer(request))
         message = await socket.receive(timeout=AUTH_SECONDS)
         if message.type is not WSMsgType.TEXT:
             return None
         first = read_client_message(message.data)
         if not isinstance(first, AuthMessage):
             raise AccessTokenRequired("the first message must be of type auth")
-        owner = identify(request, first.token).owner
+        caller = _note(request, first.token)
     except TimeoutError:
         await _refuse(socket, AccessTokenRequired("no auth message came in time"))
     except ProEngineError as error:
@@ -81,8 +82,14 @@ async def _let_in(request: web.Request, socket: web.WebSocketResponse) -> str | 
     else:
         with contextlib.suppress(ConnectionError):
             await _send_model(socket, AuthenticatedMessage(store=request.app[PARTS].store))
-        return owner
+        return caller
     return None
+
+
+def _note(request: web.Request, token: str) -> Caller:
+    """Who it is, kept with the request: whoever is shut out later is to be found."""
+    request[CALLER] = caller = identify(request, token)
+    return caller
 
 
 async def say_goodbye(socket: web.WebSocketResponse, request: web.Request, code: int, message: bytes) -> None:
@@ -103,6 +110,17 @@ async def say_goodbye_to_all(parts: Parts) -> None:
         say_goodbye(socket, request, WSCloseCode.SERVICE_RESTART, b"restarting") for socket, request in open_now
     )
     await asyncio.gather(*goodbyes)
+
+
+async def send_away(parts: Parts, pairing: str) -> None:
+    """Close the sockets that were opened by a pairing which is no more."""
+    found = [(socket, request) for socket, request in parts.sockets.items() if _is_of(request, pairing)]
+    goodbyes = (say_goodbye(socket, request, NOT_LET_IN, InvalidToken.code.encode()) for socket, request in found)
+    await asyncio.gather(*goodbyes)
+
+
+def _is_of(request: web.Request, pairing: str) -> bool:
+    return CALLER in request and request[CALLER].pairing == pairing
 
 
 async def _refuse(socket: web.WebSocketResponse, error: ProEngineError) -> None:
@@ -138,8 +156,10 @@ async def _converse(request: web.Request, socket: web.WebSocketResponse, subscri
 
 
 def _same_owner(request: web.Request, token: str, owner: str) -> None:
-    if identify(request, token).owner != owner:
+    caller = identify(request, token)
+    if caller.owner != owner:
         raise InvalidToken("this connection belongs to another user")
+    request[CALLER] = caller
 
 
 async def _stop(task: asyncio.Task[None] | None) -> None:

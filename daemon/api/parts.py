@@ -10,6 +10,8 @@ from aiohttp import web
 
 from daemon.accounts.caller import Caller
 from daemon.accounts.local import LocalAccess
+from daemon.accounts.login import LoginCodes
+from daemon.accounts.pairing import Pairings
 from daemon.executor.executor import Executor
 from daemon.jobs.events import EventHub
 from daemon.jobs.figures import Figures
@@ -39,6 +41,8 @@ class Parts:
     """The daemon's parts, as the handlers see them."""
 
     access: LocalAccess
+    pairings: Pairings
+    logins: LoginCodes
     files: Files
     ledger: Ledger
     hub: EventHub

@@ -37,14 +37,14 @@ async def submit(request: web.Request) -> web.Response:
         upload.path.unlink(missing_ok=True)
         raise
     job = await parts.submission.submit(upload, spec, request[CALLER].owner, key)
-    if (seconds := _wait(request)) and not job.is_over:
+    if (seconds := seconds_to_wait(request)) and not job.is_over:
         job = await until_over(request, job, seconds)
     body = job_out(job, parts.hub.progress_of(job.id), parts.ticket(job))
     headers = {"Location": f"/api/jobs/{job.id}"}
     return answer(body, 200 if job.is_over else 202, headers)
 
 
-def _wait(request: web.Request) -> int:
+def seconds_to_wait(request: web.Request) -> int:
     """Seconds that `Prefer: wait=N` (RFC 7240) asks to hold the answer."""
     found = WAIT.search(request.headers.get("Prefer", ""))
     return min(int(found[1]), MOST_WAIT_SECONDS) if found else 0
@@ -56,7 +56,7 @@ async def until_over(request: web.Request, job: Job, seconds: float) -> Job:
     with parts.hub.subscription(job.owner) as subscriber:
         subscriber.listen_to(frozenset({job.id}))
         try:
-            async with _wait_for(request, parts, seconds):
+            async with waiting(request, parts, seconds):
                 while not (job := await parts.ledger.get(job.id, job.owner)).is_over:
                     await subscriber.next()
         except TimeoutError:
@@ -65,7 +65,7 @@ async def until_over(request: web.Request, job: Job, seconds: float) -> Job:
 
 
 @contextlib.asynccontextmanager
-async def _wait_for(request: web.Request, parts: Parts, seconds: float) -> AsyncIterator[None]:
+async def waiting(request: web.Request, parts: Parts, seconds: float) -> AsyncIterator[None]:
     """As `asyncio.timeout`, which the daemon may cut short."""
     async with asyncio.timeout(0.0 if parts.closing.is_set() else seconds) as limit:
         parts.waits[limit] = request

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from pydantic import BaseModel
 
-from daemon.api.wire.base import read_text_fields
-from daemon.errors import ProEngineError
+from daemon.api.wire.base import read_json_text, read_text_fields
+from daemon.errors import BadRequest, ProEngineError, UploadTooLarge
 
+MAX_JSON: Final = 1 << 16
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Query = TypeVar("Query", bound=BaseModel)
+Json = TypeVar("Json", bound=BaseModel)
 
 
 class Access(Enum):
@@ -78,6 +81,26 @@ def read_query(request: web.Request, model: type[Query]) -> Query:
         BadRequest: names every parameter that is wrong, and why.
     """
     return read_text_fields(model, request.query)
+
+
+async def read_json(request: web.Request, model: type[Json]) -> Json:
+    """The body as a model; no body at all is an empty object, whatever its type is said to be.
+
+    Raises:
+        BadRequest: names every member that is wrong, and why; or it is no JSON, or broke off.
+        UploadTooLarge: it is longer than 64 KiB.
+    """
+    text = bytearray()
+    try:
+        async for chunk in request.content.iter_any():
+            text += chunk
+            if len(text) > MAX_JSON:
+                raise UploadTooLarge(f"the body is longer than {MAX_JSON >> 10} KiB")
+    except (ConnectionError, web.RequestPayloadError, HttpProcessingError) as error:  # what aiohttp raises over a body
+        raise BadRequest("the body broke off, or cannot be read") from error
+    if text and request.content_type != "application/json":
+        raise BadRequest("send the body as `Content-Type: application/json`")
+    return read_json_text(model, bytes(text) or b"{}")
 
 
 def answer(

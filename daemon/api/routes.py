@@ -9,6 +9,7 @@ from aiohttp import web
 
 from daemon.api import cache, health, jobs, live, process, queue, service_info
 from daemon.api.metrics import scrape
+from daemon.api.pairing_routes import PAIRING_ROUTES
 from daemon.api.route import ROUTE_OF, Access, Answer, Media, Route
 from daemon.api.wire.about import HealthOut, HealthQuery, ServiceInfoOut
 from daemon.api.wire.jobs import JobOut, JobsPage, JobsQuery, ResultQuery
@@ -182,6 +183,7 @@ ROUTES: Final[Sequence[Route]] = (
         Access.ADMIN,
         {200: Answer("As they are now: Prometheus's text, or OpenMetrics for who accepts it.", METRICS)},
     ),
+    *PAIRING_ROUTES,
 )
 
 

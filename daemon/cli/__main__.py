@@ -41,6 +41,18 @@ def _status(options: argparse.Namespace) -> int:
     return status(options)
 
 
+def _open(options: argparse.Namespace) -> int:
+    from daemon.cli.open import open_page
+
+    return open_page(options)
+
+
+def _pair(options: argparse.Namespace) -> int:
+    from daemon.cli.pair import pair
+
+    return pair(options)
+
+
 def _token(options: argparse.Namespace) -> int:
     from daemon.cli.token import token
 
@@ -81,6 +93,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_upscale(add("upscale", _upscale, "Enlarge pictures: files, folders, globs."))
     shown = add("status", _status, "Show whether the service runs, where, and on which device.")
     shown.add_argument("--json", action="store_true", help="the answer of /health as it is")
+    opened = add("open", _open, "Open the service's own page in the browser, logged in.")
+    opened.add_argument("--print", action="store_true", help="print its address instead; it works once, for a minute")
+    _add_pair(add("pair", _pair, "Let a page of the browser use this service: it asks, and you compare its code."))
     add("token", _token, "Print this machine's access token.")
     _add_config(add("config", _config, "Show each setting: its value, where it came from, what it does."))
     _add_service(add("service", _service, "Run it with the machine, or with your login: install, uninstall, status."))
@@ -109,6 +124,23 @@ def _add_config(command: argparse.ArgumentParser) -> None:
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="all that is known of each, as JSON")
     form.add_argument("--example", action="store_true", help="a config.toml of all settings with their defaults")
+
+
+def _add_pair(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--wait", type=_seconds, default=120.0, metavar="SECONDS", help="for a page (default: 120)")
+    command.add_argument("--yes", metavar="CODE", help="allow the page that shows this code, without a question")
+    command.set_defaults(action=None)
+    actions = command.add_subparsers(required=False, metavar="ACTION", dest="action")
+    actions.add_parser("list", help="pages that ask, and pages that may", description="Pages that ask, and that may.")
+    revoke = actions.add_parser("revoke", help="take it away", description="Take a page's access away, at once.")
+    revoke.add_argument("which", metavar="ID|ORIGIN", help="as `list` shows it")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(text)
+    return seconds
 
 
 def _add_service(command: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from daemon.store import cache
+from daemon.store import cache, pairings
 from daemon.store.cache import CacheEntry
 from daemon.store.database import Database
 from daemon.store.files import Files
@@ -21,6 +21,7 @@ PIN_SECONDS: Final = 3600.0  # a result that nobody has fetched stays this long
 ORPHAN_SECONDS: Final = 3600.0
 EVENT_SECONDS: Final = 7 * 86_400.0
 JOB_SECONDS: Final = 30 * 86_400.0
+REVOKED_SECONDS: Final = 30 * 86_400.0  # so long a second click on Revoke finds what it did
 log = structlog.get_logger(__name__)
 
 
@@ -130,6 +131,7 @@ class Sweep:
         now = self._clock()
         connection.execute("DELETE FROM job_events WHERE at < ?", (now - self._limits.event_seconds,))
         connection.execute("DELETE FROM jobs WHERE finished_at < ?", (now - JOB_SECONDS,))
+        pairings.forget_revoked(connection, now - REVOKED_SECONDS)
 
 
 def _drop(connection: sqlite3.Connection, entries: list[CacheEntry]) -> Dropped:

@@ -8,10 +8,11 @@ from functools import partial
 import pytest
 
 from daemon.jobs.job import JobState
-from daemon.store import cache, jobs
+from daemon.store import cache, jobs, pairings
 from daemon.store.cache import CacheEntry
 from daemon.store.database import Database
 from daemon.store.files import Files
+from daemon.store.pairings import Pairing
 from daemon.store.sweep import BATCH, Sweep, SweepLimits
 from tests.store.rows import DAY, HASH, START, Clock, new_entry, new_job
 
@@ -231,3 +232,17 @@ async def test_clearing_goes_on_over_many_batches(folder: Folder) -> None:
     sweep = Sweep(folder.database, folder.files, SweepLimits(1), folder.clock)
     assert await sweep.clear(None, unfetched=False) == 2 * BATCH + 1
     assert folder.there() == set()
+
+
+async def test_revoked_pairings_are_forgotten_after_thirty_days_and_live_ones_never(folder: Folder) -> None:
+    live, revoked = (Pairing(name, "http://localhost:3002", "", name, START) for name in ("live", "revoked"))
+    for pairing in (live, revoked):
+        await folder.database.transact(partial(pairings.insert, pairing=pairing))
+    await folder.database.transact(lambda c: pairings.revoke(c, "revoked", START))
+    folder.clock.now += 30 * DAY
+    await folder.sweep()
+    assert await folder.database.read(lambda c: pairings.get(c, "revoked")) is not None
+    folder.clock.now += 1
+    await folder.sweep()
+    assert await folder.database.read(lambda c: pairings.get(c, "revoked")) is None
+    assert await folder.database.read(pairings.live) == [live]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Final, Literal
+from urllib.parse import quote
 
 from pydantic import Field, StringConstraints
 
@@ -91,6 +92,6 @@ def job_out(job: Job, progress: float, ticket: str | None) -> JobOut:
         device=job.device,
         stages=job.stages,
         result_bytes=job.result_bytes,
-        result_url=f"/api/jobs/{job.id}/result?ticket={ticket}" if done and ticket else None,
+        result_url=f"/api/jobs/{job.id}/result?ticket={quote(ticket)}" if done and ticket else None,
         error=JobError(code=job.error_code, message=job.error_message or "") if job.error_code else None,
     )
