@@ -12,7 +12,7 @@ from daemon import settings
 from daemon.client import connect
 
 
-def open_page(options: argparse.Namespace) -> int:
+def open(options: argparse.Namespace) -> int:  # noqa: A001, a command is the function of its name
     """Exit 1 where no browser can be started; the address is printed then.
 
     Raises:
