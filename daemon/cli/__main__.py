@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from daemon.cli.parser import Command, build_parser
+from daemon.cli.parser import build_parser, command_named
 from daemon.errors import ProEngineError, ServiceUnreachable, WrongSettings
 
 EXIT_CONFIG: Final = 78
@@ -16,9 +16,8 @@ EXIT_INTERRUPTED: Final = 130
 def main() -> int:
     """Entry point of the command `pro-engine`."""
     options = build_parser().parse_args()
-    does: Command = options.does
     try:
-        return does(options)
+        return command_named(options.does)(options)
     except WrongSettings as error:
         sys.stderr.write(f"pro-engine: {error.message}\n")
         return EXIT_CONFIG

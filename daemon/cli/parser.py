@@ -11,7 +11,7 @@ from pathlib import Path
 Command = Callable[[argparse.Namespace], int]
 
 
-def _does(name: str) -> Command:
+def command_named(name: str) -> Command:
     """Loaded when it is asked for: each command is to start without the libraries of the others."""
     command: Command = getattr(importlib.import_module(f"daemon.cli.{name}"), name)
     return command
@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     def add(name: str, says: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=says, description=says)
-        command.set_defaults(does=lambda options: _does(name)(options))
+        command.set_defaults(does=name)
         return command
 
     supervised = add("run", "Run the service, supervised, in the foreground.")
