@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,6 +111,25 @@ async def test_a_picture_is_upright_whichever_way_it_was_stored(service: Service
         for orientation, pixels in enumerate(seen, start=1):
             assert pixels.shape == seen[0].shape, (kind, orientation)
             assert np.abs(pixels - seen[0]).mean() < 12, (kind, orientation)  # each has its number written on it
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return len(content).to_bytes(4) + kind + content + zlib.crc32(kind + content).to_bytes(4)
+
+
+@on_the_services_loop
+async def test_a_file_of_a_hundred_bytes_that_is_millions_of_pixels_high_keeps_no_worker_busy(service: Service) -> None:
+    """Found by mutation: a stream of pixels that ends early is a picture, and each row costs more than its pixels."""
+    width, height = 3, 8_388_611
+    head = chunk(b"IHDR", width.to_bytes(4) + height.to_bytes(4) + bytes([1, 0, 0, 0, 0]))
+    pixels = chunk(b"IDAT", zlib.compress(bytes(6)))
+    picture = b"\x89PNG\r\n\x1a\n" + head + pixels + chunk(b"IEND", b"")
+    for form in ("auto", "jpeg", "webp"):
+        status, body = await service.json(
+            "POST", f"/api/process?scale_factor=1x&format={form}", data=io.BytesIO(picture)
+        )
+        assert (status, body["code"]) == (422, "image_too_large")
+        assert "pixels a side" in body["message"]
 
 
 def saved(pixels: Pixels) -> bytes:
