@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 TAPS: Final = 6
 RADIUS: Final = 3
+# Taps are kept for the next picture of the same size: 52 bytes a sample, 55 MB at the very most.
+AXES_KEPT: Final = 16
+MOST_KEPT: Final = 1 << 16  # samples; a longer axis is rare, and would hold its memory for as long as the worker lives
 
 
 class Light(StrEnum):
@@ -51,13 +54,21 @@ class AxisTaps:
     weights: NDArray[np.float64]  # (n_out, 6), rows sum to 1
 
 
-@lru_cache(maxsize=64)
 def lanczos3_taps(n_in: int, n_out: int) -> AxisTaps:
     """Taps that enlarge an axis of `n_in` samples to `n_out >= n_in`, pixel centres at half integers.
 
     Raises:
         ValueError: where the axis would shrink or is empty.
     """
+    return _kept_taps(n_in, n_out) if n_out <= MOST_KEPT else _taps(n_in, n_out)
+
+
+@lru_cache(maxsize=AXES_KEPT)
+def _kept_taps(n_in: int, n_out: int) -> AxisTaps:
+    return _taps(n_in, n_out)
+
+
+def _taps(n_in: int, n_out: int) -> AxisTaps:
     if not 1 <= n_in <= n_out:
         raise ValueError(f"cannot enlarge {n_in} samples to {n_out}")
     # centre of output i in source samples: (i + 1/2) * n_in / n_out - 1/2, as numerator / (2 * n_out), without rounding

@@ -15,8 +15,9 @@ from daemon.errors import ProEngineError, from_code
 
 OutputFormat = Literal["png", "jpeg", "webp"]
 Metadata = Literal["all", "safe", "none"]
-# pixels a side that each format can hold
-MOST_SIDE: Final[Mapping[OutputFormat, int]] = {"png": 2**31 - 1, "jpeg": 65_535, "webp": 16_383}
+# Pixels a side that each format can hold; of PNG, which could hold 2**31 - 1, what anybody can open. A side costs far
+# more than its pixels (filters, bands), and a picture of a hundred bytes may be millions of pixels high.
+MOST_SIDE: Final[Mapping[OutputFormat, int]] = {"png": 1_000_000, "jpeg": 65_535, "webp": 16_383}
 
 
 class Message(BaseModel):

@@ -65,6 +65,11 @@ class Service:
         assert child is not None
         return child.pid
 
+    def intake_pid(self) -> int:
+        child = self.parts.submission._intake._child
+        assert child is not None
+        return child.pid
+
     async def submit(self, picture: bytes | None = None, fields: Mapping[str, str] | None = None) -> JSON:
         """Hand in a picture and wait for its end."""
         data = png() if picture is None else picture

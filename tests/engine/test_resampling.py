@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.engine.resampling import RADIUS, TAPS, Resampling, lanczos3_taps
+from daemon.engine.resampling import MOST_KEPT, RADIUS, TAPS, Resampling, lanczos3_taps
 from daemon.engine.tiling import split_axis
 
 sizes = st.integers(1, 300).flatmap(lambda n_in: st.tuples(st.just(n_in), st.integers(n_in, 8 * n_in)))
@@ -84,6 +84,14 @@ def test_taps_are_shared_and_so_cannot_be_written() -> None:
     assert lanczos3_taps(3, 6) is taps
     with pytest.raises(ValueError, match="read-only"):
         taps.weights[0, 0] = 1
+
+
+def test_taps_of_long_axes_are_not_kept_and_are_the_same() -> None:
+    length = MOST_KEPT + 1
+    taps = lanczos3_taps(length, length)
+    again = lanczos3_taps(length, length)
+    assert again is not taps
+    assert np.array_equal(again.weights, taps.weights)
 
 
 @pytest.mark.parametrize("antiring", [-0.1, 1.1, float("nan")])

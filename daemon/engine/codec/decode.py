@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from daemon.engine.codec.formats import DECODERS, MODES
-from daemon.engine.codec.orientation import UNREADABLE, settle_orientation
+from daemon.engine.codec.orientation import settle_orientation, upright, upright_exif, upright_xmp
 from daemon.errors import BrokenImage, OutOfMemory, UnsupportedFormat
 
 # Our own limits are checked on the header, before a worker sees the file; Pillow's would refuse real large work.
@@ -59,25 +59,18 @@ def decode(path: Path) -> Picture:
     with pillow_errors(), Image.open(path, formats=DECODERS) as image:
         if image.mode not in MODES:
             raise UnsupportedFormat(f"pictures of mode {image.mode} cannot be upscaled without loss yet")
-        settle_orientation(image, path)
+        orientation = settle_orientation(image, path)
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        xmp = upright.info.get("xmp") or upright.info.get("XML:com.adobe.xmp")  # it may speak of orientation, too
+        xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+        if isinstance(xmp, str):
+            xmp = xmp.encode()
         return Picture(
-            pixels=_pixels(upright),
+            pixels=_pixels(upright(image, orientation)),
             icc_profile=image.info.get("icc_profile"),
-            exif=_exif(upright),
-            xmp=xmp.encode() if isinstance(xmp, str) else xmp,
+            exif=upright_exif(image, orientation),
+            xmp=upright_xmp(xmp, orientation) if xmp else None,
             dpi=image.info.get("dpi"),
         )
-
-
-def _exif(image: Image.Image) -> bytes | None:
-    try:
-        exif = image.getexif()
-        return exif.tobytes() if exif else None
-    except UNREADABLE:
-        return None
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:

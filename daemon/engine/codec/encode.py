@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from daemon.engine.codec.decode import Picture
 from daemon.engine.codec.formats import OUTPUT
+from daemon.engine.codec.orientation import UNREADABLE
 from daemon.engine.codec.sink import Sink
 from daemon.errors import BadRequest, DiskFull, ImageTooLarge
 from daemon.executor.messages import MOST_SIDE, OutputFormat
@@ -27,6 +28,9 @@ OPAQUE: Final = 255
 # what one segment of a JPEG holds; more, which PNG and WebP may bring, is left out
 JPEG_EXIF: Final = 65_533
 JPEG_XMP: Final = JPEG_EXIF - len(b"http://ns.adobe.com/xap/1.0/\0")
+# dots an inch that a file can say: JPEG has 16 bits for them, PNG 31 for dots a metre
+LEAST_DPI: Final = 1.0
+MOST_DPI: Final = {"jpeg": 65_535.0, "png": (2**31 - 1) * 0.0254}
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def _options(picture: Picture, name: str, quality: int, keep_metadata: str) -> d
             options["pnginfo"] = _png_xmp(picture.xmp)
         else:
             options["xmp"] = picture.xmp
-    if picture.dpi and name != "webp":
+    if picture.dpi and all(LEAST_DPI <= dots <= MOST_DPI.get(name, 0.0) for dots in picture.dpi):
         options["dpi"] = picture.dpi
     return options
 
@@ -103,10 +107,15 @@ def _png_xmp(xmp: bytes) -> PngInfo:
     return chunk
 
 
-def _safe(exif: bytes) -> bytes:
-    """EXIF without where it was taken; maker notes go too, for some cameras write the place there."""
-    tags = Image.Exif()
-    tags.load(exif)
-    tags.pop(GPS_IFD, None)
-    tags.get_ifd(EXIF_IFD).pop(MAKER_NOTE, None)
-    return tags.tobytes()
+def _safe(exif: bytes) -> bytes | None:
+    """EXIF without where it was taken; maker notes go too, for some cameras write the place there. None at all where
+    it cannot be taken apart.
+    """
+    try:
+        tags = Image.Exif()
+        tags.load(exif)
+        tags.pop(GPS_IFD, None)
+        tags.get_ifd(EXIF_IFD).pop(MAKER_NOTE, None)
+        return tags.tobytes()
+    except UNREADABLE:
+        return None

@@ -1,10 +1,15 @@
-"""Which way up a picture is, found without decoding it: probe and decode ask here, so that they never disagree."""
+"""Which way up a picture is, found without decoding it: probe and decode ask here, so that they never disagree.
+
+Turning it is done here too. Pillow's `exif_transpose` writes all EXIF anew to do so, and raises where a tag can be read
+and not be written.
+"""
 
 from __future__ import annotations
 
 import mmap
+import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,10 +17,23 @@ from PIL import Image
 
 ORIENTATION: Final = 0x0112
 SIDEWAYS: Final = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
+TURNS: Final[Mapping[int, Image.Transpose]] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+IN_XMP: Final = re.compile(rb"""tiff:Orientation=["'][0-9]["']|<tiff:Orientation>[0-9]</tiff:Orientation>""")
 SIGNATURE: Final = 8
 EXIF_HEAD: Final = b"Exif\0\0"
-# what Pillow raises over EXIF that is no EXIF
-UNREADABLE: Final = (OSError, SyntaxError, ValueError, TypeError, EOFError, KeyError, IndexError, struct.error)
+# what Pillow raises over EXIF that is no EXIF, or whose values are not of the types that they say
+UNREADABLE: Final = (
+    *(OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, AttributeError, ArithmeticError),
+    *(RuntimeError, struct.error),
+)
 
 
 def settle_orientation(image: Image.Image, path: Path) -> int:
@@ -33,6 +51,28 @@ def settle_orientation(image: Image.Image, path: Path) -> int:
         for name in ("exif", "Raw profile type exif"):
             image.info.pop(name, None)
     return found if isinstance(found, int) else 1
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """The picture as it is to be seen: itself, or turned."""
+    turn = TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def upright_exif(image: Image.Image, orientation: int) -> bytes | None:
+    """The EXIF of a picture that was turned by `orientation`; none where there is none, or none that can be written."""
+    try:
+        exif = image.getexif()
+        if orientation in TURNS:
+            exif.pop(ORIENTATION, None)
+        return exif.tobytes() if exif else None
+    except UNREADABLE:
+        return None
+
+
+def upright_xmp(xmp: bytes, orientation: int) -> bytes:
+    """The XMP of a picture that was turned by `orientation`: it may have it, too."""
+    return IN_XMP.sub(b"", xmp) if orientation in TURNS else xmp
 
 
 def png_chunks(view: mmap.mmap) -> Iterator[tuple[bytes, int, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -47,3 +48,16 @@ def exif(**tags: int) -> bytes:
         made[0x8769] = {0x927C: b"the place again", 0x9003: "2026:01:02 03:04:05"}
         made[0x8825] = {1: "N", 2: (52.0, 31.0, 12.0)}
     return made.tobytes()
+
+
+def raw_exif(*entries: tuple[int, int, bytes], gps: tuple[int, int, bytes] | None = None) -> bytes:
+    """EXIF that no library would write. An entry is a tag, a type, and at most four bytes of value."""
+
+    def folder(those: Sequence[tuple[int, int, bytes]]) -> bytes:
+        rows = [struct.pack(">HHI", tag, kind, 1) + value.ljust(4, b"\0") for tag, kind, value in those]
+        return struct.pack(">H", len(rows)) + b"".join(rows) + bytes(4)
+
+    own = [*entries]
+    if gps is not None:
+        own.append((0x8825, 4, struct.pack(">I", 8 + len(folder([*own, (0, 0, b"")])))))
+    return b"Exif\0\0MM\0*\0\0\0\x08" + folder(own) + (folder([gps]) if gps else b"")

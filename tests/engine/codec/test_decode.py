@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image, ImageOps
 
 from daemon.engine.codec.decode import decode
 from daemon.errors import BrokenImage, ProEngineError, UnsupportedFormat
-from tests.engine.codec.pictures import exif, noise, save
+from tests.engine.codec.pictures import exif, noise, raw_exif, save
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,35 @@ def test_exif_that_is_none_costs_no_picture(file: Path, kind: str) -> None:
     file.write_bytes(save(noise(), kind, exif=b"Exif\0\0garbage! garbage!"))
     picture = decode(file)
     assert picture.pixels.shape == (24, 40, 3)
+    assert picture.exif is None
+
+
+ASCII, RATIONAL = 2, 10
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"gps": (0x0000, ASCII, b"N\0")},  # a version that is text: some programs write it so
+        {"make": (0x010F, RATIONAL, struct.pack(">I", 8))},
+    ],
+    ids=["gps", "make"],
+)
+def test_exif_that_can_be_read_and_not_written_still_turns_the_picture(
+    file: Path, orientation: int, parts: dict[str, tuple[int, int, bytes]]
+) -> None:
+    """Found by mutation: three workers in a row died of it."""
+    upright = (0x0112, 3, struct.pack(">H", orientation))
+    make = [parts["make"]] if "make" in parts else []
+    tags = Image.Exif()
+    tags.load(broken := raw_exif(*make, upright, gps=parts.get("gps")))
+    assert tags[0x0112] == orientation
+    with pytest.raises((TypeError, AttributeError)):
+        tags.tobytes()
+    file.write_bytes(save(noise(), "JPEG", exif=broken))
+    picture = decode(file)
+    assert picture.pixels.shape == ((24, 40, 3) if orientation == 1 else (40, 24, 3))
     assert picture.exif is None
 
 

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from daemon.engine.codec.decode import Picture, decode
-from daemon.engine.codec.encode import encode
+from daemon.engine.codec.encode import MOST_DPI, encode
 from daemon.errors import BadRequest, Cancelled, DiskFull, ImageTooLarge
 from daemon.executor.messages import OutputFormat
-from tests.engine.codec.pictures import exif, noise
+from tests.engine.codec.pictures import exif, noise, raw_exif
 
 FORMATS: list[OutputFormat] = ["png", "jpeg", "webp"]
 GPS, EXIF_IFD, MAKER_NOTE, TAKEN_AT = 0x8825, 0x8769, 0x927C, 0x9003
@@ -75,6 +75,30 @@ def test_metadata_too_long_for_a_format_costs_no_result(sink: Path, name: Output
     encode(_picture(exif=tags.tobytes(), xmp=b"<x/>" * 20_000), sink, name, 92, keep, ignore)
     with Image.open(sink) as image:
         assert ("exif" in image.info) == (name != "jpeg")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("dots", [0.0, -1.0, 1e-9, 1e12, float("inf"), float("nan")])
+def test_a_resolution_that_no_file_can_say_is_left_out(sink: Path, name: OutputFormat, dots: float) -> None:
+    """Found by mutation: EXIF may speak of billions of dots an inch, of which workers died."""
+    encode(_picture(dpi=(dots, dots)), sink, name, 92, "all", ignore)
+    with Image.open(sink) as image:
+        assert "dpi" not in image.info
+
+
+@pytest.mark.parametrize(("name", "most"), MOST_DPI.items())
+def test_the_highest_resolution_that_a_file_can_say_is_kept(sink: Path, name: OutputFormat, most: float) -> None:
+    encode(_picture(dpi=(most, 1.0)), sink, name, 92, "all", ignore)
+    with Image.open(sink) as image:
+        assert image.info["dpi"] == pytest.approx((most, 1.0), rel=0.02)
+
+
+@pytest.mark.parametrize("keep", ["all", "safe"])
+def test_exif_that_cannot_be_taken_apart_is_kept_whole_or_left_out(sink: Path, keep: str) -> None:
+    broken = raw_exif((0x010F, 2, b"x\0"), gps=(0x0000, 2, b"N\0"))
+    encode(_picture(exif=b"Exif\0\0" + bytes(8) if keep == "safe" else broken), sink, "png", 92, keep, ignore)
+    with Image.open(sink) as image:
+        assert ("exif" in image.info) == (keep == "all")
 
 
 def test_a_jpeg_refuses_transparency_and_takes_what_is_opaque(sink: Path) -> None:
