@@ -23,7 +23,7 @@ MAY_IMPORT = {
     },
     "daemon.cli": {
         *("daemon.__main__", "daemon.settings", "daemon.log", "daemon.client", "daemon.published"),
-        *("daemon.api.wire", "daemon.executor", "daemon.accounts"),
+        *("daemon.runtime_file", "daemon.api.wire", "daemon.executor", "daemon.accounts"),
     },
     "daemon.client": {"daemon.settings", "daemon.published"},
     "daemon.published": {"daemon.settings"},

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from daemon.cli.logs_time import count, since
 from daemon.errors import ProEngineError, ServiceUnreachable, WrongSettings
 
 EXIT_CONFIG: Final = 78
@@ -59,6 +60,12 @@ def _service(options: argparse.Namespace) -> int:
     return service(options)
 
 
+def _logs(options: argparse.Namespace) -> int:
+    from daemon.cli.logs import logs
+
+    return logs(options)
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pro-engine", description="Small pictures in, large ones out.")
     parser.add_argument("--version", action="version", version=f"pro-engine {version('pro-engine')}")
@@ -77,6 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     shown.add_argument("--json", action="store_true", help="the answer of /health as it is")
     add("token", _token, "Print this machine's access token.")
     _add_service(add("service", _service, "Run it with the machine, or with your login: install, uninstall, status."))
+    _add_logs(add("logs", _logs, "Show the service's log, wherever it goes."))
     add("doctor", _doctor, "Say what is installed, which devices there are, why not the others, where files are.")
     return parser
 
@@ -112,6 +120,15 @@ def _add_service(command: argparse.ArgumentParser) -> None:
             action.add_argument("--force", action="store_true", help="also where somebody edited what install wrote")
         if name == "install":
             action.add_argument("--no-start", action="store_true", help="do not start it now")
+
+
+def _add_logs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-f", "--follow", action="store_true", help="go on with what is written from now on")
+    command.add_argument("-n", "--lines", type=count, metavar="N", help="the last N (default: 100, or all since TIME)")
+    command.add_argument("--job", metavar="ID", help="only what is said of this job; the beginning of its id will do")
+    command.add_argument("--errors", action="store_true", help="only errors, and jobs that failed")
+    command.add_argument("--since", type=since, metavar="TIME", help="10m, 2h, 3d; 14:30; 2026-01-31 14:30")
+    command.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
 def main() -> int:
