@@ -23,7 +23,7 @@ MAY_IMPORT = {
     },
     "daemon.cli": {
         *("daemon.__main__", "daemon.settings", "daemon.log", "daemon.client", "daemon.published"),
-        *("daemon.settings_table", "daemon.settings_lookup", "daemon.config_file"),
+        *("daemon.settings_table", "daemon.settings_lookup", "daemon.config_file", "daemon.runtime_file"),
         *("daemon.api.wire", "daemon.executor", "daemon.accounts"),
     },
     "daemon.client": {"daemon.settings", "daemon.published"},

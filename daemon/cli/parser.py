@@ -8,6 +8,8 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from daemon.cli.logs_time import count, since
+
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -43,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_queue(add("queue", "Show the queue, hold it, or let it go on."))
     listed = add("models", "List the models that can be asked for.")
     listed.add_argument("--json", action="store_true", help="the answer of /api/models as it is")
+    _add_logs(add("logs", "Show the service's log, wherever it goes."))
     add("doctor", "Say what is installed, which devices there are, why not the others, where files are.")
     return parser
 
@@ -114,3 +117,12 @@ def _add_queue(command: argparse.ArgumentParser) -> None:
     choices = ["show", "pause", "resume"]
     command.add_argument("action", nargs="?", choices=choices, default="show", help="default: show")
     command.add_argument("--json", action="store_true", help="the answer of /api/queue as it is")
+
+
+def _add_logs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-f", "--follow", action="store_true", help="go on with what is written from now on")
+    command.add_argument("-n", "--lines", type=count, metavar="N", help="the last N (default: 100, or all since TIME)")
+    command.add_argument("--job", metavar="ID", help="only what is said of this job; the beginning of its id will do")
+    command.add_argument("--errors", action="store_true", help="only errors, and jobs that failed")
+    command.add_argument("--since", type=since, metavar="TIME", help="10m, 2h, 3d; 14:30; 2026-01-31 14:30")
+    command.add_argument("--json", action="store_true", help="one JSON object a line")
