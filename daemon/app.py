@@ -15,12 +15,13 @@ import structlog
 from aiohttp import web
 
 from daemon.accounts.local import local_access, share
+from daemon.api.connection import EdgeLimits
+from daemon.api.edge import EdgeRunner
 from daemon.api.farewell import CUT_SECONDS, drain_http, in_flight, say_close
 from daemon.api.guard import answer_cors, guard
 from daemon.api.parts import PARTS, ApiLimits, Parts
-from daemon.api.problems import problems
+from daemon.api.problems import note_begun, problems
 from daemon.api.routes import ROUTES
-from daemon.api.server_log import server_logger
 from daemon.drain import Drain
 from daemon.executor.intake import Intake
 from daemon.executor.local import LocalExecutor
@@ -39,7 +40,6 @@ from daemon.store.files import Files
 from daemon.store.sweep import Sweep, SweepLimits
 
 SWEEP_SECONDS: Final = 60.0
-READ_BUFFER: Final = 1 << 20  # bytes; with aiohttp's 64 KiB an upload is paused and resumed for every few packets
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 log = structlog.get_logger(__name__)
 
@@ -128,6 +128,7 @@ def build_app(parts: Parts) -> web.Application:
     app.add_routes(ROUTES)
     app.on_response_prepare.append(answer_cors)
     app.on_response_prepare.append(say_close)
+    app.on_response_prepare.append(note_begun)
     return app
 
 
@@ -138,13 +139,7 @@ async def serve(settings: Settings, on_ready: Callable[[], None] = lambda: None)
     beat = Heartbeat(settings.heartbeat_fd) if settings.heartbeat_fd is not None else None
     try:
         async with running_parts(settings) as parts:
-            runner = web.AppRunner(
-                build_app(parts),
-                access_log=None,
-                logger=server_logger(),
-                shutdown_timeout=CUT_SECONDS,
-                read_bufsize=READ_BUFFER,
-            )
+            runner = EdgeRunner(build_app(parts), EdgeLimits(), shutdown_timeout=CUT_SECONDS)
             await runner.setup()
             for listener in sockets:
                 await web.SockSite(runner, listener, backlog=BACKLOG).start()

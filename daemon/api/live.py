@@ -33,7 +33,10 @@ log = structlog.get_logger(__name__)
 async def live(request: web.Request) -> web.WebSocketResponse:
     parts = request.app[PARTS]
     socket = web.WebSocketResponse(heartbeat=PING_SECONDS, max_msg_size=MAX_MESSAGE)
-    await socket.prepare(request)
+    try:
+        await socket.prepare(request)
+    except ValueError as error:  # of bytes in its headers that are no text
+        raise BadRequest("this is no WebSocket handshake") from error
     parts.sockets[socket] = request
     try:
         if parts.closing.is_set():  # it came over a connection from before
