@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from daemon.accounts.local import LocalAccess
+from daemon.api.sending import SEND_SECONDS
 from daemon.executor.executor import Executor
 from daemon.jobs.events import EventHub
 from daemon.jobs.job import Job
@@ -24,6 +25,8 @@ class ApiLimits:
     upload_bytes: int
     source_pixels: int
     output_pixels: int
+    upload_stall_seconds: float = 30.0  # in which an upload has to bring 16 KiB
+    send_seconds: float = SEND_SECONDS  # in which a client has to take a piece of its result
 
 
 @dataclass(frozen=True)
