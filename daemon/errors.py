@@ -89,6 +89,22 @@ class IdempotencyConflict(ProEngineError):
     code = "idempotency_conflict"
 
 
+class RequestTimeout(ProEngineError):
+    """The head of a request did not come in time."""
+
+    code = "request_timeout"
+
+
+class HeaderTooLarge(ProEngineError):
+    code = "header_too_large"
+
+
+class UploadStalled(ProEngineError):
+    """A sender that brings next to nothing, or is gone without a word."""
+
+    code = "upload_stalled"
+
+
 class UploadTooLarge(ProEngineError):
     code = "upload_too_large"
 

@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from daemon import client as clients
-from daemon.api import live
+from daemon.api import goodbye
 from daemon.client import Client, connect
 from daemon.errors import BrokenImage, ResultNotReady, ServiceUnreachable
 from daemon.published import Address, published_address
@@ -93,7 +93,7 @@ async def test_following_survives_the_end_of_a_connection(service: Service, monk
         )
         while not service.parts.sockets:
             await asyncio.sleep(0)
-        await live.say_goodbye_to_all(service.parts)
+        await goodbye.say_goodbye_to_all(service.parts)
         assert (await following)["state"] == "done"
     kept = [change for change in changes if change not in {"progress", "snapshot"}]
     assert len(kept) == len(set(kept)), "no change is told twice"

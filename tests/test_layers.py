@@ -18,8 +18,11 @@ VALUES = {"daemon.errors", "daemon.executor.messages", "daemon.jobs.job"}
 MAY_IMPORT = {
     "daemon.__main__": {"daemon.app", "daemon.settings", "daemon.log", "daemon.lifecycle", "daemon.runtime_file"},
     "daemon.app": {
-        *("daemon.api", "daemon.jobs", "daemon.executor", "daemon.store", "daemon.accounts"),
+        *("daemon.assembly", "daemon.api"),
         *("daemon.settings", "daemon.lifecycle", "daemon.drain", "daemon.runtime_file"),
+    },
+    "daemon.assembly": {
+        *("daemon.api.parts", "daemon.jobs", "daemon.executor", "daemon.store", "daemon.accounts", "daemon.settings"),
     },
     "daemon.cli": {
         *("daemon.__main__", "daemon.settings", "daemon.log", "daemon.client", "daemon.published"),

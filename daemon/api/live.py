@@ -14,6 +14,7 @@ import structlog
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
 from daemon.accounts.caller import Caller
+from daemon.api.goodbye import NOT_LET_IN, say_goodbye
 from daemon.api.guard import bearer, identify
 from daemon.api.parts import CALLER, PARTS, Parts
 from daemon.api.wire.base import Wire
@@ -36,9 +37,7 @@ PING_SECONDS: Final = 20.0
 SEND_SECONDS: Final = 30.0  # a peer whose buffers stay full this long is behind
 RETRY_SECONDS: Final = 10
 SNAPSHOT_JOBS: Final = 200
-NOT_LET_IN: Final = 4401
 BEHIND: Final = WSCloseCode.TRY_AGAIN_LATER  # 1013
-CLOSE_SECONDS: Final = 2.0  # for a peer to take the closing in
 log = structlog.get_logger(__name__)
 
 
@@ -47,7 +46,10 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     if len(parts.sockets) >= parts.limits.subscribers:
         raise TooManySubscribers(f"{len(parts.sockets)} clients are listening already", retry_after=RETRY_SECONDS)
     socket = web.WebSocketResponse(heartbeat=PING_SECONDS, max_msg_size=parts.limits.message_bytes)
-    await socket.prepare(request)
+    try:
+        await socket.prepare(request)
+    except ValueError as error:  # of bytes in its headers that are no text
+        raise BadRequest("this is no WebSocket handshake") from error
     parts.sockets[socket] = request
     try:
         if parts.closing.is_set():  # it came over a connection from before
@@ -90,37 +92,6 @@ def _note(request: web.Request, token: str) -> Caller:
     """Who it is, kept with the request: whoever is shut out later is to be found."""
     request[CALLER] = caller = identify(request, token)
     return caller
-
-
-async def say_goodbye(socket: web.WebSocketResponse, request: web.Request, code: int, message: bytes) -> None:
-    """Close a socket. A peer that takes nothing in would not take the closing in either: it is cut off a little later,
-    since a transport that is merely closed waits for its buffer to empty, for ever.
-    """
-    if (transport := request.transport) is not None:
-        asyncio.get_running_loop().call_later(2 * CLOSE_SECONDS, transport.abort)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await socket.close(code=code, message=message)
-
-
-async def say_goodbye_to_all(parts: Parts) -> None:
-    """When the daemon stops: clients come back to the next one."""
-    open_now = list(parts.sockets.items())
-    goodbyes = (
-        say_goodbye(socket, request, WSCloseCode.SERVICE_RESTART, b"restarting") for socket, request in open_now
-    )
-    await asyncio.gather(*goodbyes)
-
-
-async def send_away(parts: Parts, pairing: str) -> None:
-    """Close the sockets that were opened by a pairing which is no more."""
-    found = [(socket, request) for socket, request in parts.sockets.items() if _is_of(request, pairing)]
-    goodbyes = (say_goodbye(socket, request, NOT_LET_IN, InvalidToken.code.encode()) for socket, request in found)
-    await asyncio.gather(*goodbyes)
-
-
-def _is_of(request: web.Request, pairing: str) -> bool:
-    return CALLER in request and request[CALLER].pairing == pairing
 
 
 async def _refuse(socket: web.WebSocketResponse, error: ProEngineError) -> None:

@@ -10,8 +10,8 @@ import structlog
 from aiohttp import web
 
 from daemon.accounts.pairing_requests import PairingRequest
+from daemon.api.goodbye import send_away
 from daemon.api.guard import listed_origin
-from daemon.api.live import send_away
 from daemon.api.parts import PARTS, Parts
 from daemon.api.process import seconds_to_wait, waiting
 from daemon.api.route import answer, read_json

@@ -12,6 +12,7 @@ from daemon.accounts.caller import Caller
 from daemon.accounts.local import LocalAccess
 from daemon.accounts.login import LoginCodes
 from daemon.accounts.pairing import Pairings
+from daemon.api.sending import SEND_SECONDS
 from daemon.executor.executor import Executor
 from daemon.jobs.events import EventHub
 from daemon.jobs.figures import Figures
@@ -34,6 +35,8 @@ class ApiLimits:
     cache_ttl: float  # seconds
     subscribers: int = 1000  # open WebSockets
     message_bytes: int = 1 << 16  # of a client's message over one
+    upload_stall_seconds: float = 30.0  # in which an upload has to bring 16 KiB
+    send_seconds: float = SEND_SECONDS  # in which a client has to take a piece of its result
 
 
 @dataclass(frozen=True)

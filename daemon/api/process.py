@@ -30,7 +30,8 @@ async def submit(request: web.Request) -> web.Response:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not (1 <= len(key) <= MAX_KEY and key.isascii()):
         raise BadRequest(f"Idempotency-Key must have 1 to {MAX_KEY} ASCII characters")
-    upload, fields = await receive(request, parts.files, parts.limits.upload_bytes)
+    limits = parts.limits
+    upload, fields = await receive(request, parts.files, limits.upload_bytes, limits.upload_stall_seconds)
     try:
         spec = read_fields(fields).spec()
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -12,9 +13,10 @@ from aiohttp.http import HttpProcessingError
 from pydantic import BaseModel
 
 from daemon.api.wire.base import read_json_text, read_text_fields
-from daemon.errors import BadRequest, ProEngineError, UploadTooLarge
+from daemon.errors import BadRequest, ProEngineError, RequestTimeout, UploadTooLarge
 
 MAX_JSON: Final = 1 << 16
+JSON_SECONDS: Final = 10.0
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Query = TypeVar("Query", bound=BaseModel)
 Json = TypeVar("Json", bound=BaseModel)
@@ -89,13 +91,17 @@ async def read_json(request: web.Request, model: type[Json]) -> Json:
     Raises:
         BadRequest: names every member that is wrong, and why; or it is no JSON, or broke off.
         UploadTooLarge: it is longer than 64 KiB.
+        RequestTimeout: it did not come within 10 s.
     """
     text = bytearray()
     try:
-        async for chunk in request.content.iter_any():
-            text += chunk
-            if len(text) > MAX_JSON:
-                raise UploadTooLarge(f"the body is longer than {MAX_JSON >> 10} KiB")
+        async with asyncio.timeout(JSON_SECONDS):
+            async for chunk in request.content.iter_any():
+                text += chunk
+                if len(text) > MAX_JSON:
+                    raise UploadTooLarge(f"the body is longer than {MAX_JSON >> 10} KiB")
+    except TimeoutError:
+        raise RequestTimeout("the body did not come in time") from None
     except (ConnectionError, web.RequestPayloadError, HttpProcessingError) as error:  # what aiohttp raises over a body
         raise BadRequest("the body broke off, or cannot be read") from error
     if text and request.content_type != "application/json":

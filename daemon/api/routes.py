@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from daemon.api import cache, health, jobs, live, process, queue, service_info
+from daemon.api import cache, health, jobs, live, process, queue, service_info, upload
 from daemon.api.metrics import scrape
 from daemon.api.pairing_routes import PAIRING_ROUTES
 from daemon.api.route import ROUTE_OF, Access, Answer, Media, Route
@@ -28,6 +28,7 @@ from daemon.errors import (
     StoreBusy,
     TooManySubscribers,
     UnsupportedFormat,
+    UploadStalled,
     UploadTooLarge,
 )
 
@@ -72,7 +73,7 @@ ROUTES: Final[Sequence[Route]] = (
         },
         errors=(
             *(BrokenImage, UnsupportedFormat, ImageTooLarge, UploadTooLarge, IdempotencyConflict),
-            *(QueueFull, Draining, IntakeUnavailable, StoreBusy, DiskFull),
+            *(UploadStalled, QueueFull, Draining, IntakeUnavailable, StoreBusy, DiskFull),
         ),
     ),
     Route(
@@ -191,6 +192,7 @@ def add_routes(app: web.Application, routes: Sequence[Route] = ROUTES) -> None:
     """Let `app` answer `routes`, and know of each what it is."""
     app[ROUTE_OF] = {route.handler: route for route in routes}
     for route in routes:
-        app.router.add_route(route.method, route.path, route.handler)
+        expect = upload.invite_later if route.upload else None
+        app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
         if route.method == "GET" and route.access is not Access.OWN_WAY:
             app.router.add_route("HEAD", route.path, route.handler)

@@ -7,7 +7,9 @@ import contextlib
 import dataclasses
 import io
 import itertools
-from collections.abc import AsyncIterator, Mapping
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,17 @@ import aiohttp
 import numpy as np
 import pytest
 import pytest_asyncio
-from aiohttp.test_utils import TestServer
+import structlog
+from aiohttp import web
 from PIL import Image
 
 from daemon import settings
+from daemon.api.connection import EdgeLimits
+from daemon.api.edge import EdgeRunner
 from daemon.api.parts import Parts
-from daemon.app import build_app, running_parts
+from daemon.api.problems import note_begun, problems
+from daemon.app import build_app
+from daemon.assembly import running_parts
 from daemon.executor.local import LocalExecutor
 from tests.conftest import copy_kernels
 
@@ -36,13 +43,8 @@ class Service:
 
     parts: Parts
     values: settings.Settings
-    server: TestServer
+    port: int
     session: aiohttp.ClientSession
-
-    @property
-    def port(self) -> int:
-        assert self.server.port is not None
-        return self.server.port
 
     @property
     def token(self) -> str:
@@ -155,14 +157,68 @@ async def running(folder: Path, kernels: Path, **changes: Any) -> AsyncIterator[
 
 
 @contextlib.asynccontextmanager
-async def serving(parts: Parts, values: settings.Settings) -> AsyncIterator[Service]:
-    """The application over parts that run already."""
-    server = TestServer(build_app(parts), host="127.0.0.1")
-    await server.start_server()
-    headers = {"Authorization": f"Bearer {parts.access.token}"}
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}", headers=headers) as session:
-        yield Service(parts, values, server, session)
-    await server.close()
+async def serving(parts: Parts, values: settings.Settings, limits: EdgeLimits | None = None) -> AsyncIterator[Service]:
+    """The application over parts that run already, behind the real edge."""
+    runner = EdgeRunner(build_app(parts), limits or EdgeLimits(), shutdown_timeout=PATIENCE)
+    async with listening(runner) as port:
+        headers = {"Authorization": f"Bearer {parts.access.token}"}
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as session:
+            yield Service(parts, values, port, session)
+
+
+@contextlib.asynccontextmanager
+async def listening(runner: EdgeRunner) -> AsyncIterator[int]:
+    """Runs a server; on which port."""
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def read_answers(came: bytes) -> list[tuple[int, dict[str, str], bytes]]:
+    """Every answer in what came, interim ones left out: status, headers and body."""
+    found = []
+    while came:
+        head, end, came = came.partition(b"\r\n\r\n")
+        assert end, f"half a head: {head!r}"
+        first, *lines = head.decode("latin-1").split("\r\n")
+        assert first.startswith("HTTP/1."), first
+        headers = {name.casefold(): value for name, _, value in (line.partition(": ") for line in lines)}
+        body, came = came[: int(headers.get("content-length", 0))], came[int(headers.get("content-length", 0)) :]
+        if (status := int(first.split()[1])) >= 200:
+            found.append((status, headers, body))
+    return found
+
+
+def the_problem(came: bytes) -> JSON:
+    """The one answer in what came, which has to be a problem document."""
+    [(status, headers, body)] = read_answers(came)
+    assert headers["content-type"].startswith("application/problem+json")
+    document: JSON = json.loads(body)
+    assert document["status"] == status
+    return document
+
+
+@contextlib.asynccontextmanager
+async def edge(limits: EdgeLimits, *routes: web.RouteDef, bare: bool = False) -> AsyncIterator[EdgeRunner]:
+    """Handlers of the test's own behind the edge, with our middleware or without."""
+    app = web.Application(middlewares=[] if bare else [problems])
+    app.on_response_prepare.append(note_begun)
+    app.add_routes(routes)
+    runner = EdgeRunner(app, limits, shutdown_timeout=PATIENCE)
+    async with listening(runner):
+        yield runner
+
+
+@contextlib.contextmanager
+def nothing_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No error of ours, and no word at all from asyncio or aiohttp."""
+    with structlog.testing.capture_logs() as logged, caplog.at_level(logging.WARNING):
+        yield
+    assert [entry for entry in logged if entry["log_level"] in {"warning", "error", "critical"}] == []
+    assert caplog.records == []
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -281,3 +281,15 @@ async def test_a_message_that_is_too_long_ends_the_connection(small: Service) ->
         await socket.send_str("x" * 2000)
         assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
         assert socket.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+
+
+async def test_a_handshake_of_bytes_that_are_no_text_is_a_bad_request_and_no_error_of_ours(service: Service) -> None:
+    for line in (
+        b"Upgrade: w\xffbsocket",
+        b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \xff",
+    ):
+        with structlog.testing.capture_logs() as logged:
+            async with service.connection() as (reader, writer):
+                writer.write(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\n" + line + b"\r\n\r\n")
+                assert b" 400 " in await reader.readline()
+        assert logged == []

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from daemon.app import running_parts
+from daemon.assembly import running_parts
 from daemon.jobs.job import Job
 from tests.api.conftest import JSON, PATIENCE, Service, png, running, said, serving
 

@@ -101,7 +101,7 @@ async def test_a_wrong_field_is_named_and_leaves_nothing(
 
 
 async def test_one_key_is_one_job(service: Service) -> None:
-    picture, headers = png(), {"Idempotency-Key": "the same"}
+    picture, headers = png(), {"Idempotency-Key": "the same", "Prefer": "wait=30"}
     _, first = await service.json("POST", "/api/process", data=picture, headers=headers)
     _, again = await service.json("POST", "/api/process", data=picture, headers=headers)
     assert first["id"] == again["id"]
