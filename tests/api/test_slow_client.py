@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from daemon.api import goodbye
+from daemon.api import goodbye, live
 from daemon.store.jobs import JobEvent
 from tests.api.conftest import Service, connected, said
 
