@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -27,9 +28,10 @@ class Channel:
             os._exit(0)
 
     def receive(self) -> Iterator[AnyMessage]:
-        """Messages until the daemon closes its end or dies."""
-        for line in self._lines:
-            yield from_line(line)
+        """Messages until the daemon closes its end or dies, which is a reset where it had not read all of ours."""
+        with contextlib.suppress(ConnectionError):
+            for line in self._lines:
+                yield from_line(line)
 
 
 def own_output() -> None:

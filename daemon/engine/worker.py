@@ -36,12 +36,14 @@ class Worker:
 
     def listen(self) -> None:
         """Take messages in a thread of its own, so that a cancel is seen while the device works."""
-        for message in self._channel.receive():
-            if isinstance(message, Run):
-                self._jobs.put(message)
-            elif isinstance(message, Cancel):
-                self._cancelled.add(message.job)
-        os._exit(0)  # the daemon is gone; a driver that hangs must not keep us
+        try:
+            for message in self._channel.receive():
+                if isinstance(message, Run):
+                    self._jobs.put(message)
+                elif isinstance(message, Cancel):
+                    self._cancelled.add(message.job)
+        finally:
+            os._exit(0)  # the daemon is gone, or talks nonsense; a driver that hangs must not keep us
 
     def work(self) -> None:
         self._open()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +61,27 @@ def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bench]:
     yield one
     one.close_channel()
     one.ours.close()
+
+
+def test_a_worker_ends_with_a_daemon_that_died_before_it_had_read_everything(kernel_cache: Path) -> None:
+    """The kernel then reports a reset and no end, after which an idle worker would have waited for ever."""
+    ours, theirs = socket.socketpair()
+    options = ["--device=cpu", f"--cache={kernel_cache}", f"--memory-limit={1 << 40}"]
+    with (
+        theirs,
+        subprocess.Popen(
+            [sys.executable, "-P", "-m", "daemon.engine.worker", f"--channel={theirs.fileno()}", *options],
+            pass_fds=(theirs.fileno(),),
+        ) as worker,
+    ):
+        try:
+            with ours:
+                while b'"ready"' not in ours.recv(1 << 16, socket.MSG_PEEK):
+                    assert worker.poll() is None
+                    time.sleep(0.01)
+            assert worker.wait(30) == 0
+        finally:
+            worker.kill()
 
 
 def progress(said: list[AnyMessage]) -> list[float]:
