@@ -29,6 +29,7 @@ from daemon.api.problems import note_begun, problems
 from daemon.app import build_app
 from daemon.assembly import running_parts
 from daemon.executor.local import LocalExecutor
+from daemon.store.files import DOOMED
 from tests.conftest import copy_kernels
 
 PICTURES = itertools.count()
@@ -58,7 +59,8 @@ class Service:
         return [job.id for job in await self.parts.ledger.page("local", None, 10_000, None)]
 
     def temporary(self) -> list[Path]:
-        return list((self.values.folders.cache / "tmp").iterdir())
+        """What is being written. What the sweep, which comes by when it will, is about to remove is not."""
+        return [path for path in (self.values.folders.cache / "tmp").iterdir() if path.suffix != DOOMED]
 
     def worker_pid(self) -> int:
         executor = self.parts.executor
