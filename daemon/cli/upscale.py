@@ -101,8 +101,11 @@ async def _all(
                     finally:
                         bars.remove_task(bar)
 
-            outcomes = await asyncio.gather(*(one(item) for item in items))
-    return [outcome for outcome in outcomes if outcome is not None]
+            # not `gather`: an interrupt would close the backend once the first has ended, under those that take their
+            # jobs back
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(item)) for item in items]
+    return [outcome for task in tasks if (outcome := task.result()) is not None]
 
 
 async def _one(
