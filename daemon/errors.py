@@ -177,6 +177,12 @@ class ServiceUnreachable(ProEngineError):
     code = "service_unreachable"
 
 
+class UnexpectedAnswer(ProEngineError):
+    """What answers speaks another language than a service of ours: another program, or a proxy on the way."""
+
+    code = "unexpected_answer"
+
+
 class ServiceRefused(ProEngineError):
     """`pro-engine service` does not do what was asked; the sentence says what to do instead."""
 

@@ -33,4 +33,4 @@ async def _address() -> str:
     """With a code that logs in once, and not with the token: an address is kept in histories and lists of processes."""
     async with connect(settings.folders(os.environ)) as client:
         made = await client.ask("POST", "/api/login-codes")
-        return f"{client.address.url}/#{made['code']}"
+        return f"{client.url}/#{made['code']}"
