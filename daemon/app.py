@@ -23,6 +23,7 @@ from daemon.api.routes import add_routes
 from daemon.api.server_log import server_logger
 from daemon.drain import Drain
 from daemon.executor.intake import Intake
+from daemon.executor.intake_limits import IntakeLimits
 from daemon.executor.local import LocalExecutor
 from daemon.executor.slot import WorkerOptions
 from daemon.jobs.cache_key import warm_engine_digest
@@ -55,7 +56,7 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(database.close)
         files = Files(settings.folders.cache)
         await asyncio.to_thread(files.prepare)
-        hub, queue, intake = EventHub(), JobQueue(settings.max_queue), Intake(settings.max_source_pixels)
+        hub, queue, intake = EventHub(), JobQueue(settings.max_queue), Intake(IntakeLimits(settings.max_source_pixels))
         stack.push_async_callback(intake.close)
         ledger = Ledger(database, hub, time.time, settings.cache_ttl)
         options = WorkerOptions(settings.folders.cache, settings.worker_memory)

@@ -47,3 +47,15 @@ def exif(**tags: int) -> bytes:
         made[0x8769] = {0x927C: b"the place again", 0x9003: "2026:01:02 03:04:05"}
         made[0x8825] = {1: "N", 2: (52.0, 31.0, 12.0)}
     return made.tobytes()
+
+
+def packed(kind: bytes, size: int) -> bytes:
+    """A chunk of a PNG whose text or profile unpacks to `size` bytes."""
+    heads = {b"zTXt": b"Comment\0\0", b"iCCP": b"profile\0\0", b"iTXt": b"Comment\0\x01\0\0\0"}
+    return chunk(kind, heads[kind] + zlib.compress(bytes(size), 9))
+
+
+def with_chunk(whole: bytes, extra: bytes, *, behind: bool = False) -> bytes:
+    """A PNG with one more chunk, in front of its pixels or behind them."""
+    place = -12 if behind else len(SOUND) + 25
+    return whole[:place] + extra + whole[place:]
