@@ -18,6 +18,7 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from daemon.engine.codec.formats import DECODERS, MODES
 from daemon.engine.codec.orientation import UNREADABLE, settle_orientation
 from daemon.errors import BrokenImage, ImageTooLarge, OutOfMemory, UnsupportedFormat
+from daemon.executor.messages import NO_PICTURE
 
 # Our own limits are checked on the header, before a worker sees the file; Pillow's would refuse real large work.
 Image.MAX_IMAGE_PIXELS = None
@@ -48,7 +49,7 @@ def pillow_errors() -> Iterator[None]:
             warnings.simplefilter("ignore")  # it warns about odd metadata that it then leaves out
             yield
     except UnidentifiedImageError as error:
-        raise UnsupportedFormat("this is not a PNG, JPEG or WebP picture") from error
+        raise UnsupportedFormat(NO_PICTURE) from error
     except MemoryError as error:
         raise OutOfMemory("the picture does not fit into this machine's memory") from error
     except (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, struct.error, zlib.error) as error:
