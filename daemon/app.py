@@ -27,8 +27,10 @@ from daemon.executor.intake_limits import IntakeLimits
 from daemon.executor.local import LocalExecutor
 from daemon.executor.slot import WorkerOptions
 from daemon.jobs.cache_key import warm_engine_digest
+from daemon.jobs.estimates import Estimates
 from daemon.jobs.events import EventHub
 from daemon.jobs.ledger import Ledger
+from daemon.jobs.preflight import Preflight
 from daemon.jobs.queue import JobQueue
 from daemon.jobs.runner import JobRunner
 from daemon.jobs.submission import Limits, Submission
@@ -56,7 +58,8 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(database.close)
         files = Files(settings.folders.cache)
         await asyncio.to_thread(files.prepare)
-        hub, queue, intake = EventHub(), JobQueue(settings.max_queue), Intake(IntakeLimits(settings.max_source_pixels))
+        intake_limits = IntakeLimits(settings.max_source_pixels)
+        hub, queue, intake = EventHub(), JobQueue(settings.max_queue), Intake(intake_limits)
         stack.push_async_callback(intake.close)
         ledger = Ledger(database, hub, time.time, settings.cache_ttl)
         options = WorkerOptions(settings.folders.cache, settings.worker_memory)
@@ -64,7 +67,8 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(executor.close)
         limits = Limits(settings.max_output_pixels, settings.cache_bytes)
         submission = Submission(files, ledger, queue, intake, executor, limits, time.time)
-        runner = JobRunner(queue, ledger, hub, executor, files, time.time, settings.cache_ttl)
+        estimates = Estimates()
+        runner = JobRunner(queue, ledger, hub, executor, files, time.time, settings.cache_ttl, estimates)
         stack.push_async_callback(runner.drain, settings.drain_seconds)  # where `serve` ends by an error
         access = local_access(settings.folders.token, settings.folders.secret)
         if settings.shared_dir is not None:
@@ -89,6 +93,9 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             queue=queue,
             submission=submission,
             runner=runner,
+            preflight=Preflight(
+                *(submission, intake_limits, estimates, ledger, queue, runner, hub, executor, settings.worker_memory)
+            ),
             executor=executor,
             limits=ApiLimits(settings.max_upload_bytes, settings.max_source_pixels, settings.max_output_pixels),
             origins=frozenset(settings.origins),

@@ -14,6 +14,7 @@ from daemon.executor.executor import Executor
 from daemon.jobs.events import EventHub
 from daemon.jobs.job import Job
 from daemon.jobs.ledger import Ledger
+from daemon.jobs.preflight import Preflight
 from daemon.jobs.queue import JobQueue
 from daemon.jobs.runner import JobRunner
 from daemon.jobs.submission import Submission
@@ -38,6 +39,7 @@ class Parts:
     queue: JobQueue
     submission: Submission
     runner: JobRunner
+    preflight: Preflight
     executor: Executor
     limits: ApiLimits
     origins: frozenset[str]

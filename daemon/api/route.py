@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from pydantic import BaseModel
 
-from daemon.api.wire.base import read_text_fields
-from daemon.errors import ProEngineError
+from daemon.api.wire.base import read_json, read_text_fields
+from daemon.errors import BadRequest, ProEngineError
 
+# what aiohttp raises over a body that ends too early, or is not coded as it says
+BROKEN_BODY: Final = (ConnectionError, web.RequestPayloadError, HttpProcessingError)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Query = TypeVar("Query", bound=BaseModel)
 
@@ -78,6 +81,19 @@ def read_query(request: web.Request, model: type[Query]) -> Query:
         BadRequest: names every parameter that is wrong, and why.
     """
     return read_text_fields(model, request.query)
+
+
+async def read_body(request: web.Request, model: type[Query]) -> Query:
+    """A JSON body as a model, or the query where there is no body.
+
+    Raises:
+        BadRequest: as `read_query`; or the body is no JSON, or broke off.
+    """
+    try:
+        body = await request.read()
+    except BROKEN_BODY as error:
+        raise BadRequest("the body broke off, or cannot be read") from error
+    return read_json(model, body) if body else read_query(request, model)
 
 
 def answer(

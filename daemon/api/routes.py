@@ -7,10 +7,12 @@ from typing import Final
 
 from aiohttp import web
 
-from daemon.api import health, jobs, live, process, service_info
+from daemon.api import health, jobs, live, models, preflight, process, service_info
 from daemon.api.route import ROUTE_OF, Access, Answer, Media, Route
 from daemon.api.wire.about import HealthOut, HealthQuery, ServiceInfoOut
 from daemon.api.wire.jobs import JobOut, JobsPage, JobsQuery, ResultQuery
+from daemon.api.wire.models import ModelsOut
+from daemon.api.wire.preflight import PreflightFields, PreflightOut
 from daemon.errors import (
     BrokenImage,
     DiskFull,
@@ -69,6 +71,24 @@ ROUTES: Final[Sequence[Route]] = (
             *(BrokenImage, UnsupportedFormat, ImageTooLarge, UploadTooLarge, IdempotencyConflict),
             *(QueueFull, Draining, IntakeUnavailable, StoreBusy, DiskFull),
         ),
+    ),
+    Route(
+        "POST",
+        "/api/preflight",
+        preflight.preflight,
+        "What would come of a job: size, time, memory and cost, or the error that `process` would give now.",
+        Access.CALLER,
+        {200: Answer("It would be taken.", PreflightOut)},
+        body=PreflightFields,
+        errors=(UnsupportedFormat, ImageTooLarge, UploadTooLarge, QueueFull, Draining, DiskFull),
+    ),
+    Route(
+        "GET",
+        "/api/models",
+        models.list_models,
+        "What can be asked for as `model`, beside `auto`.",
+        Access.CALLER,
+        {200: Answer("As it is now.", ModelsOut)},
     ),
     Route(
         "GET",

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from aiohttp import BodyPartReader, web
-from aiohttp.http import HttpProcessingError
 
+from daemon.api.route import BROKEN_BODY
 from daemon.errors import BadRequest, UploadTooLarge
 from daemon.jobs.submission import Upload
 from daemon.store.files import Files, disk_errors
@@ -41,7 +41,7 @@ async def receive(request: web.Request, files: Files, limit: int) -> tuple[Uploa
         sha256 = await _store(request.content.iter_chunked(CHUNK), temp, limit)
         fields = {name: value for name, value in request.query.items() if name not in QUERY_CONTROLS}
         return Upload(temp, sha256, _clean_name(request.query.get("name"))), fields
-    except (ConnectionError, web.RequestPayloadError, HttpProcessingError) as error:  # what aiohttp raises over a body
+    except BROKEN_BODY as error:
         _remove(temp)
         raise BadRequest("the upload broke off, or cannot be read") from error
     except BaseException:

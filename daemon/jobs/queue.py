@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 
 from daemon.errors import QueueFull
-from daemon.jobs.job import Job
+from daemon.jobs.job import Job, Priority
 
 
 class JobQueue:
@@ -39,6 +39,11 @@ class JobQueue:
             await self._some.wait()
         line = self._waiting["interactive"] or self._waiting["batch"]
         return line.popitem(last=False)[1]
+
+    def ahead_of(self, priority: Priority) -> list[Job]:
+        """The waiting jobs that would get a worker before a new one of that priority."""
+        lines = ("interactive",) if priority == "interactive" else ("interactive", "batch")
+        return [job for line in lines for job in self._waiting[line].values()]
 
     def remove(self, job_id: str) -> None:
         for line in self._waiting.values():

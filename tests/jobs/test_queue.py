@@ -48,6 +48,12 @@ class QueueMachine(RuleBasedStateMachine):
         assert len(self.queue) == sum(map(len, self.model.values()))
 
     @invariant()
+    def knows_who_is_ahead(self) -> None:
+        interactive, batch = self.model["interactive"], self.model["batch"]
+        assert [job.id for job in self.queue.ahead_of("interactive")] == interactive
+        assert [job.id for job in self.queue.ahead_of("batch")] == interactive + batch
+
+    @invariant()
     def refuses_at_its_bound(self) -> None:
         if len(self.queue) >= BOUND:
             with pytest.raises(QueueFull):

@@ -36,9 +36,24 @@ def read_text_fields(model: type[Model], fields: Mapping[str, str]) -> Model:
     try:
         return model.model_validate(dict(fields))
     except ValidationError as error:
-        wrong = [(str(item["loc"][0]) if item["loc"] else "a field's name", item["msg"]) for item in error.errors()]
-        says = "; ".join(f"{name}: {what}" for name, what in wrong)
-        raise BadRequest(says, fields=[name for name, _ in wrong]) from None
+        raise _wrong_fields(error, "a field's name") from None
+
+
+def read_json(model: type[Model], body: bytes) -> Model:
+    """Check a JSON object as it came in.
+
+    Raises:
+        BadRequest: as `read_text_fields`; or it is no JSON.
+    """
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise _wrong_fields(error, "the body") from None
+
+
+def _wrong_fields(error: ValidationError, whole: str) -> BadRequest:
+    wrong = [(str(item["loc"][0]) if item["loc"] else whole, item["msg"]) for item in error.errors()]
+    return BadRequest("; ".join(f"{name}: {what}" for name, what in wrong), fields=[name for name, _ in wrong])
 
 
 def timestamp(seconds: float) -> str:
