@@ -16,12 +16,15 @@ from daemon.accounts.login import LoginCodes
 from daemon.accounts.pairing import Pairings
 from daemon.api.parts import ApiLimits, Parts
 from daemon.executor.intake import Intake
+from daemon.executor.intake_limits import IntakeLimits
 from daemon.executor.local import LocalExecutor
 from daemon.executor.slot import WorkerOptions
 from daemon.jobs.cache_key import warm_engine_digest
+from daemon.jobs.estimates import Estimates
 from daemon.jobs.events import EventHub
 from daemon.jobs.figures import Figures
 from daemon.jobs.ledger import Ledger
+from daemon.jobs.preflight import Preflight
 from daemon.jobs.queue import JobQueue, QueueBounds
 from daemon.jobs.runner import JobRunner
 from daemon.jobs.submission import Limits, Submission
@@ -47,7 +50,8 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(database.close)
         files = Files(settings.folders.cache)
         await asyncio.to_thread(files.prepare)
-        hub, intake = EventHub(), Intake(settings.max_source_pixels)
+        intake_limits = IntakeLimits(settings.max_source_pixels, settings.max_frames, settings.max_ratio)
+        hub, intake = EventHub(), Intake(intake_limits)
         queue = JobQueue(QueueBounds(settings.max_queue, settings.max_queue_per_client))
         stack.push_async_callback(intake.close)
         figures = Figures()
@@ -58,7 +62,8 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(executor.close)
         limits = Limits(settings.max_output_pixels, settings.cache_bytes)
         submission = Submission(files, ledger, queue, intake, executor, limits, time.time)
-        runner = JobRunner(queue, ledger, hub, executor, files, time.time, settings.cache_ttl)
+        estimates = Estimates()
+        runner = JobRunner(queue, ledger, hub, executor, files, time.time, settings.cache_ttl, estimates)
         stack.push_async_callback(runner.drain, settings.drain_seconds)  # where `serve` ends by an error
         access = local_access(settings.folders.token, settings.folders.secret)
         if settings.shared_dir is not None:
@@ -95,6 +100,9 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             queue=queue,
             submission=submission,
             runner=runner,
+            preflight=Preflight(
+                *(submission, intake_limits, estimates, ledger, queue, runner, hub, executor, settings.worker_memory)
+            ),
             executor=executor,
             sweep=sweep,
             facts=facts,

@@ -18,6 +18,7 @@ from daemon.jobs.events import EventHub
 from daemon.jobs.figures import Figures
 from daemon.jobs.job import Job
 from daemon.jobs.ledger import Ledger
+from daemon.jobs.preflight import Preflight
 from daemon.jobs.queue import JobQueue
 from daemon.jobs.runner import JobRunner
 from daemon.jobs.submission import Submission
@@ -52,6 +53,7 @@ class Parts:
     queue: JobQueue
     submission: Submission
     runner: JobRunner
+    preflight: Preflight
     executor: Executor
     sweep: Sweep
     facts: StoreFacts

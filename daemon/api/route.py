@@ -17,6 +17,8 @@ from daemon.errors import BadRequest, ProEngineError, RequestTimeout, UploadTooL
 
 MAX_JSON: Final = 1 << 16
 JSON_SECONDS: Final = 10.0
+# what aiohttp raises over a body that ends too early, or is not coded as it says
+BROKEN_BODY: Final = (ConnectionError, web.RequestPayloadError, HttpProcessingError)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Query = TypeVar("Query", bound=BaseModel)
 Json = TypeVar("Json", bound=BaseModel)
@@ -93,6 +95,16 @@ async def read_json(request: web.Request, model: type[Json]) -> Json:
         UploadTooLarge: it is longer than 64 KiB.
         RequestTimeout: it did not come within 10 s.
     """
+    return read_json_text(model, await _json_text(request) or b"{}")
+
+
+async def read_body(request: web.Request, model: type[Json]) -> Json:
+    """A JSON body as a model, or the query where there is no body. Raises as `read_json` does."""
+    text = await _json_text(request)
+    return read_json_text(model, text) if text else read_query(request, model)
+
+
+async def _json_text(request: web.Request) -> bytes:
     text = bytearray()
     try:
         async with asyncio.timeout(JSON_SECONDS):
@@ -102,11 +114,11 @@ async def read_json(request: web.Request, model: type[Json]) -> Json:
                     raise UploadTooLarge(f"the body is longer than {MAX_JSON >> 10} KiB")
     except TimeoutError:
         raise RequestTimeout("the body did not come in time") from None
-    except (ConnectionError, web.RequestPayloadError, HttpProcessingError) as error:  # what aiohttp raises over a body
+    except BROKEN_BODY as error:
         raise BadRequest("the body broke off, or cannot be read") from error
     if text and request.content_type != "application/json":
         raise BadRequest("send the body as `Content-Type: application/json`")
-    return read_json_text(model, bytes(text) or b"{}")
+    return bytes(text)
 
 
 def answer(

@@ -7,12 +7,14 @@ from typing import Final
 
 from aiohttp import web
 
-from daemon.api import cache, health, jobs, live, process, queue, service_info, upload
+from daemon.api import cache, health, jobs, live, models, preflight, process, queue, service_info, upload
 from daemon.api.metrics import scrape
 from daemon.api.pairing_routes import PAIRING_ROUTES
 from daemon.api.route import ROUTE_OF, Access, Answer, Media, Route
 from daemon.api.wire.about import HealthOut, HealthQuery, ServiceInfoOut
 from daemon.api.wire.jobs import JobOut, JobsPage, JobsQuery, ResultQuery
+from daemon.api.wire.models import ModelsOut
+from daemon.api.wire.preflight import PreflightFields, PreflightOut
 from daemon.api.wire.storage import CacheOut, ClearedOut, ClearQuery, QueueOut
 from daemon.errors import (
     BrokenImage,
@@ -75,6 +77,24 @@ ROUTES: Final[Sequence[Route]] = (
             *(BrokenImage, UnsupportedFormat, ImageTooLarge, UploadTooLarge, IdempotencyConflict),
             *(UploadStalled, QueueFull, Draining, IntakeUnavailable, StoreBusy, DiskFull),
         ),
+    ),
+    Route(
+        "POST",
+        "/api/preflight",
+        preflight.preflight,
+        "What would come of a job: size, time, memory and cost, or the error that `process` would give now.",
+        Access.CALLER,
+        {200: Answer("It would be taken.", PreflightOut)},
+        body=PreflightFields,
+        errors=(UnsupportedFormat, ImageTooLarge, UploadTooLarge, QueueFull, Draining, DiskFull),
+    ),
+    Route(
+        "GET",
+        "/api/models",
+        models.list_models,
+        "What can be asked for as `model`, beside `auto`.",
+        Access.CALLER,
+        {200: Answer("As it is now.", ModelsOut)},
     ),
     Route(
         "GET",

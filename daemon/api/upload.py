@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from aiohttp import BodyPartReader, hdrs, web
-from aiohttp.http import HttpProcessingError, HttpVersion11
+from aiohttp.http import HttpVersion11
 
 from daemon.api.pace import Pace, paced
+from daemon.api.route import BROKEN_BODY
 from daemon.errors import BadRequest, UploadTooLarge
 from daemon.jobs.submission import Upload
 from daemon.store.files import Files, disk_errors
@@ -63,7 +64,7 @@ async def receive(
             sha256 = await _store(_body(request, pace), temp, limit, pace)
             fields = {name: value for name, value in request.query.items() if name not in QUERY_CONTROLS}
             return Upload(temp, sha256, _clean_name(request.query.get("name"))), fields
-    except (ConnectionError, web.RequestPayloadError, HttpProcessingError) as error:  # what aiohttp raises over a body
+    except BROKEN_BODY as error:
         _remove(temp)
         raise BadRequest("the upload broke off, or cannot be read") from error
     except BaseException:

@@ -14,6 +14,7 @@ from daemon.client import Client, connect
 from daemon.errors import BadRequest, ServiceUnreachable, WorkerCrashed
 from daemon.executor.executor import Assignment
 from daemon.executor.intake import Intake
+from daemon.executor.intake_limits import IntakeLimits
 from daemon.executor.local import LocalExecutor
 from daemon.executor.messages import Done, FileRef
 from daemon.executor.slot import WorkerOptions
@@ -114,7 +115,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             return
     settings.folders.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     executor = LocalExecutor(settings.devices, WorkerOptions(settings.folders.cache, settings.worker_memory))
-    intake = Intake(settings.max_source_pixels)
+    intake = Intake(IntakeLimits(settings.max_source_pixels))
     await executor.start()
     try:
         yield OwnBackend(executor, intake)

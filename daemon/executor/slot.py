@@ -153,7 +153,13 @@ class WorkerSlot:
         if self._attempt is not None and (outcome := self._attempt.take(message)) is not None:
             if isinstance(outcome, Done):
                 self._crashes = self._driver_crashes = 0
+                self._learn(outcome)
             self._finish(self._attempt, outcome)
+
+    def _learn(self, done: Done) -> None:
+        """A device may have changed its ways during a job: after an allocation that failed its tiles are smaller."""
+        if self.opened is not None:
+            self.opened = self.opened.model_copy(update={"device": done.device})
 
     def _count_start(self, opened: Opened) -> None:
         for rejection in opened.rejected:

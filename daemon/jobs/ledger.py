@@ -212,6 +212,10 @@ class Ledger:
     async def page(self, owner: str, state: JobState | None, limit: int, before: int | None) -> list[Job]:
         return await self._database.read(lambda c: jobs.page(c, owner, state, limit, before))
 
+    async def computed(self, limit: int) -> list[Job]:
+        """The newest jobs that were computed, of all owners, oldest first."""
+        return await self._database.read(lambda c: jobs.computed(c, limit))
+
     async def events_since(self, owner: str, seq: int) -> tuple[list[JobEvent] | None, int]:
         """The first 200 events after `seq` and the newest number; None where `seq` is older than what is kept, or from
         elsewhere.

@@ -16,6 +16,7 @@ from daemon.errors import Cancelled, DiskFull, ProEngineError, StoreBusy, Worker
 from daemon.executor.executor import Assignment, Executor, Lease
 from daemon.executor.messages import Done, FileRef
 from daemon.jobs.cache_key import cache_key
+from daemon.jobs.estimates import Estimates
 from daemon.jobs.events import EventHub
 from daemon.jobs.job import Job, JobState
 from daemon.jobs.ledger import MOST_ATTEMPTS, Ledger
@@ -41,6 +42,7 @@ class JobRunner:
         files: Files,
         clock: Callable[[], float],
         cache_ttl: float,
+        estimates: Estimates,
     ) -> None:
         self._queue = queue
         self._ledger = ledger
@@ -49,7 +51,9 @@ class JobRunner:
         self._files = files
         self._clock = clock
         self._cache_ttl = cache_ttl
+        self._estimates = estimates
         self._tasks: set[asyncio.Task[None]] = set()
+        self.working: dict[str, Job] = {}  # those that workers are busy with
         self._in_flight: dict[str, asyncio.Event] = {}  # by picture and recipe: the same work is done once
         self._cancelling: set[str] = set()
         self._feeding: asyncio.Task[None] | None = None
@@ -163,6 +167,7 @@ class JobRunner:
         work = job.spec.work(job.out_width, job.out_height, job.format)
         source = FileRef(path=str(self._files.path(upload_path(job.image_hash))))
         assignment = Assignment(job.id, source, FileRef(path=str(sink)), work)
+        self.working[job.id] = job
         try:
             done = await lease.run(assignment, lambda fraction: self._on_progress(job, fraction))
             await self._finish(job, done, assignment)
@@ -177,6 +182,7 @@ class JobRunner:
             log.exception("job_broke", error_id=error_id)
             await self._failed(job, ProEngineError(f"something went wrong here; the log has it as {error_id}"))
         finally:
+            del self.working[job.id]
             with contextlib.suppress(OSError):
                 sink.unlink()
 
@@ -207,7 +213,9 @@ class JobRunner:
         )
         with self._files.holding(relative):
             await asyncio.to_thread(self._files.keep, Path(assignment.sink.path), relative)
-            await self._settle(lambda: self._ledger.finish(job.id, done, entry))
+            finished = await self._settle(lambda: self._ledger.finish(job.id, done, entry))
+        if finished is not None:
+            self._estimates.learn(finished)
 
     async def _crashed(self, job: Job, error: WorkerCrashed) -> None:
         attempts = job.attempts + 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.api.conftest import Service, form, png
 
@@ -213,3 +215,14 @@ async def test_a_full_queue_says_when_to_come_back(small: Service) -> None:
 async def test_a_name_is_shown_and_is_never_a_path(service: Service, name: str, shown: str) -> None:
     job = await service.submit(fields={"name": name})
     assert job["name"] == shown
+
+
+async def test_a_picture_that_unpacks_without_end_is_refused_and_leaves_nothing(service: Service) -> None:
+    file = io.BytesIO()
+    Image.new("1", (9000, 9000)).save(file, "PNG")
+    before = await service.jobs()
+    status, body = await service.json("POST", "/api/process", data=file.getvalue())
+    assert (status, body["code"]) == (422, "image_too_large")
+    assert "unpacks from a file of" in body["message"]
+    assert await service.jobs() == before
+    assert service.temporary() == []

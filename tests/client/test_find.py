@@ -13,13 +13,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from daemon.app import build_app
 from daemon.client import Patience, connect, connection, find
 from daemon.errors import ServiceUnreachable
 from daemon.published import Address, published_address
 from daemon.settings import Folders
-from tests.api.conftest import Service
-from tests.client.conftest import QUICK, LikeTheDaemon
+from tests.api.conftest import Service, serving
+from tests.client.conftest import QUICK
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -115,14 +114,9 @@ async def test_a_service_that_does_not_answer_in_time_is_unreachable(
 @asynccontextmanager
 async def at_a_port(service: Service) -> AsyncIterator[int]:
     """The service as a daemon that listens there."""
-    server = LikeTheDaemon(build_app(service.parts), host="127.0.0.1")
-    await server.start_server()
-    assert server.port is not None
-    publish(service.values.folders, server.port)
-    try:
-        yield server.port
-    finally:
-        await server.close()
+    async with serving(service.parts, service.values) as there:
+        publish(service.values.folders, there.port)
+        yield there.port
 
 
 async def test_a_service_that_comes_back_elsewhere_is_found_there(service: Service) -> None:
