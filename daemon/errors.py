@@ -20,14 +20,20 @@ class ProEngineError(Exception):
 
 
 class BadRequest(ProEngineError):
+    """The request cannot be understood; the sentence names what is wrong with it."""
+
     code = "bad_request"
 
 
 class AccessTokenRequired(ProEngineError):
+    """The route wants a bearer, and there was none."""
+
     code = "access_token_required"
 
 
 class InvalidToken(ProEngineError):
+    """The token or ticket is not one of this service's, or not any more."""
+
     code = "invalid_token"
 
 
@@ -38,76 +44,116 @@ class NotPermitted(ProEngineError):
 
 
 class OriginNotAllowed(ProEngineError):
+    """The page that asks is not on the list of those that may."""
+
     code = "origin_not_allowed"
 
 
 class WrongHost(ProEngineError):
+    """The request names a host that this service is not: what a rebound name looks like."""
+
     code = "wrong_host"
 
 
 class NotFound(ProEngineError):
+    """There is no such thing, or it is somebody else's, which looks the same."""
+
     code = "not_found"
 
 
 class MethodNotAllowed(ProEngineError):
+    """The path is there, but not for this method; `Allow` lists those that it takes."""
+
     code = "method_not_allowed"
 
 
 class ResultNotReady(ProEngineError):
+    """The job is not done, so there is no picture; `state` says how it stands."""
+
     code = "result_not_ready"
 
 
 class ResultExpired(ProEngineError):
+    """The result was kept for its time and is gone; ask for it again."""
+
     code = "result_expired"
 
 
 class IdempotencyConflict(ProEngineError):
+    """The `Idempotency-Key` was used for another request."""
+
     code = "idempotency_conflict"
 
 
 class UploadTooLarge(ProEngineError):
+    """The upload has more bytes than are taken."""
+
     code = "upload_too_large"
 
 
 class UnsupportedFormat(ProEngineError):
+    """The file is no picture of a format that can be read."""
+
     code = "unsupported_format"
 
 
 class ImageTooLarge(ProEngineError):
+    """The picture, or what it would become, has more pixels than the limits or the format allow."""
+
     code = "image_too_large"
 
 
 class BrokenImage(ProEngineError):
+    """The file begins like a picture and cannot be read as one."""
+
     code = "broken_image"
 
 
 class QueueFull(ProEngineError):
+    """As many jobs wait as may; try again after `Retry-After`."""
+
     code = "queue_full"
 
 
 class Draining(ProEngineError):
+    """The service is stopping and takes no new work; the next one answers after `Retry-After`."""
+
     code = "draining"
 
 
+class DaemonUnavailable(ProEngineError):
+    """The service failed again and again, and the supervisor answers in its place; the next try is at `Retry-After`."""
+
+    code = "daemon_unavailable"
+
+
 class DiskFull(ProEngineError):
+    """There is no room: the disk is full, or results that nobody has fetched fill the cache."""
+
     code = "disk_full"
 
 
 class StoreBusy(ProEngineError):
-    """Another program holds the store's file; what was to be written can be tried again."""
+    """Another program holds the store's file; what was to be written can be tried again after `Retry-After`."""
 
     code = "store_busy"
 
 
 class IntakeUnavailable(ProEngineError):
+    """The process that reads the headers of uploads does not start; try again after `Retry-After`."""
+
     code = "intake_unavailable"
 
 
 class WorkerCrashed(ProEngineError):
+    """Every worker that tried this picture died of it."""
+
     code = "worker_crashed"
 
 
 class OutOfMemory(ProEngineError):
+    """The picture does not fit into this machine's memory."""
+
     code = "out_of_memory"
 
 
@@ -118,18 +164,26 @@ class DeviceFailed(ProEngineError):
 
 
 class Cancelled(ProEngineError):
+    """The job was cancelled."""
+
     code = "cancelled"
 
 
 class WrongSettings(ProEngineError):
+    """A setting cannot be used; the sentence names it."""
+
     code = "wrong_settings"
 
 
 class StoreTooNew(ProEngineError):
+    """A later version of Pro Engine has written the store."""
+
     code = "store_too_new"
 
 
 class ServiceUnreachable(ProEngineError):
+    """No service answers where one was looked for."""
+
     code = "service_unreachable"
 
 
@@ -148,6 +202,13 @@ def _tree(root: type[ProEngineError]) -> dict[str, type[ProEngineError]]:
 
 
 _BY_CODE = _tree(ProEngineError)
+
+
+def meaning(code: str) -> str:
+    """What a code says, in a sentence or two; empty where Python runs without docstrings."""
+    if code == ProEngineError.code:
+        return "Something went wrong here that is not the caller's fault; the log has it under `error_id`."
+    return " ".join((_BY_CODE[code].__doc__ or "").split())
 
 
 def from_code(code: str, message: str, **details: Any) -> ProEngineError:

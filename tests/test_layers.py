@@ -56,7 +56,7 @@ HOMES = {
     "aiosqlite": ("daemon.store.database",),
     "psutil": ("supervisor", "daemon.api.health", "daemon.cli.port", "daemon.engine.memory"),
     "rich": ("daemon.cli",),
-    "pydantic": ("daemon.api.wire", "daemon.api.route", "daemon.executor.messages"),
+    "pydantic": ("daemon.api.wire", "daemon.api.route", "daemon.api.openapi.schemas", "daemon.executor.messages"),
 }
 MOST_LINES = 250
 

@@ -34,7 +34,10 @@ log = structlog.get_logger(__name__)
 async def live(request: web.Request) -> web.WebSocketResponse:
     parts = request.app[PARTS]
     socket = web.WebSocketResponse(heartbeat=PING_SECONDS, max_msg_size=MAX_MESSAGE)
-    await socket.prepare(request)
+    try:
+        await socket.prepare(request)
+    except ValueError as error:  # aiohttp's, over a key that is not ASCII
+        raise BadRequest("the handshake of the WebSocket cannot be read") from error
     parts.sockets[socket] = request
     try:
         if parts.closing.is_set():  # it came over a connection from before

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.typedefs import Handler
 
 from daemon.errors import ProEngineError
@@ -31,10 +31,13 @@ STATUS: Final[Mapping[str, int]] = {
     "queue_full": 429,
     "internal": 500,
     "draining": 503,
+    "daemon_unavailable": 503,  # never ours: the supervisor says it in our place, and in our form
     "intake_unavailable": 503,
     "store_busy": 503,
     "disk_full": 507,
 }
+# what may be asked again: each comes with `Retry-After`
+RETRIED: Final = frozenset({"queue_full", "draining", "daemon_unavailable", "intake_unavailable", "store_busy"})
 HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "upload_too_large"}
 log = structlog.get_logger(__name__)
 
@@ -71,3 +74,13 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         error_id = secrets.token_hex(4)
         log.exception("handler_broke", error_id=error_id, method=request.method, path=request.path)
         return problem("internal", f"something went wrong here; the log has it as {error_id}", error_id=error_id)
+
+
+async def go_on(request: web.Request) -> web.StreamResponse | None:
+    """Tell a client that asks first to send its body. aiohttp's answer to other expectations is no problem document."""
+    if request.headers.getone(hdrs.EXPECT).casefold() != "100-continue":
+        return problem("bad_request", "of all expectations only 100-continue is understood")
+    if request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
+    return None

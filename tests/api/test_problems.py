@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import structlog
 
-from tests.api.conftest import Service
+from tests.api.conftest import Service, png
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -81,3 +81,20 @@ async def test_what_is_not_even_http_is_answered_and_leaves_no_line_in_the_log(s
                 writer.write(nonsense)
                 assert (await reader.read()).startswith(b"HTTP/1.")
     assert [line for line in logged if line["log_level"] == "error"] == []
+
+
+async def test_an_expectation_that_nobody_knows_is_a_problem_document(service: Service) -> None:
+    async with service.connection() as (reader, writer):
+        writer.write(service.head("GET /api/jobs", "Expect: miracles"))
+        head = await reader.readuntil(b"\r\n\r\n")
+    assert b" 400 " in head.splitlines()[0]
+    assert b"application/problem+json" in head
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on(service: Service) -> None:
+    picture = png()
+    async with service.connection() as (reader, writer):
+        writer.write(service.head("POST /api/process", f"Content-Length: {len(picture)}", "Expect: 100-Continue"))
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(picture)
+        assert b" 202 " in await reader.readline()
