@@ -72,7 +72,10 @@ HOMES = {
     ),
     "prometheus_client": ("daemon.api.metrics.exposition",),
     "rich": ("daemon.cli",),
-    "pydantic": ("daemon.api.wire", "daemon.api.route", "daemon.executor.messages", "daemon.executor.needs"),
+    "pydantic": (
+        *("daemon.api.wire", "daemon.api.route", "daemon.api.openapi.schemas"),
+        *("daemon.executor.messages", "daemon.executor.needs"),
+    ),
 }
 MOST_LINES = 250
 

@@ -9,11 +9,12 @@ from aiohttp.typedefs import Handler
 
 from daemon.accounts.caller import Caller
 from daemon.api.parts import CALLER, PARTS, Parts
-from daemon.api.route import Access, route_of
+from daemon.api.route import Access, read_query, route_of
+from daemon.api.wire.jobs import ResultQuery
 from daemon.errors import AccessTokenRequired, InvalidToken, NotPermitted, OriginNotAllowed, WrongHost
 
 PREFLIGHT_SECONDS: Final = "600"
-ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Prefer, Range"
+ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, Range"
 EXPOSED_HEADERS: Final = "Location, Content-Disposition, Retry-After, ETag, Content-Range"
 
 
@@ -96,8 +97,7 @@ def _preflight(request: web.Request, origin: str) -> dict[str, str]:
 
 
 def _caller(request: web.Request, parts: Parts, access: Access) -> Caller:
-    ticket = request.query.get("ticket")
-    if ticket and access is Access.TICKET:
+    if access is Access.TICKET and (ticket := read_query(request, ResultQuery).ticket):
         owner = parts.access.owner_by_ticket(ticket, request.match_info["id"], parts.clock())
         if parts.pairings.is_shut_out(owner):
             raise InvalidToken("the page that this link was made for may not use the service any more")

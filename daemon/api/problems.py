@@ -41,11 +41,17 @@ STATUS: Final[Mapping[str, int]] = {
     "header_too_large": 431,
     "internal": 500,
     "draining": 503,
+    "daemon_unavailable": 503,  # never ours: the supervisor says it in our place, and in our form
     "too_many_subscribers": 503,
     "intake_unavailable": 503,
     "store_busy": 503,
     "disk_full": 507,
 }
+# what may be asked again: each comes with `Retry-After`
+RETRIED: Final = frozenset(
+    {"queue_full", "too_many_pairings", "draining", "daemon_unavailable", "intake_unavailable", "store_busy"}
+    | {"too_many_subscribers"}
+)
 # what aiohttp itself raises; any other status keeps its number and is a bad_request, or internal from 500 on
 HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "upload_too_large", 417: "expectation_failed"}
 BEGUN: web.RequestKey[bool] = web.RequestKey("begun", bool)

@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from daemon.api.parts import CALLER, PARTS, Parts
-from daemon.api.route import answer
+from daemon.api.route import answer, require_once
 from daemon.api.upload import receive
 from daemon.api.wire.fields import read_fields
 from daemon.api.wire.jobs import job_out
@@ -19,7 +19,7 @@ from daemon.errors import BadRequest
 from daemon.jobs.job import Job
 
 MOST_WAIT_SECONDS: Final = 60
-MAX_KEY: Final = 255
+KEY: Final = r"^[!-~]([ -~]{0,253}[!-~])?$"
 WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
 
 
@@ -28,8 +28,9 @@ async def submit(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     parts.submission.require_open()
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not (1 <= len(key) <= MAX_KEY and key.isascii()):
-        raise BadRequest(f"Idempotency-Key must have 1 to {MAX_KEY} ASCII characters")
+    if key is not None and not re.fullmatch(KEY, key):
+        raise BadRequest("Idempotency-Key must have 1 to 255 printable ASCII characters")
+    require_once(request, set(request.query))
     limits = parts.limits
     upload, fields = await receive(request, parts.files, limits.upload_bytes, limits.upload_stall_seconds)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeVar
@@ -45,12 +45,33 @@ Body = type[BaseModel] | Media | None
 
 
 @dataclass(frozen=True)
+class Header:
+    """A header of a request or an answer, where a sentence does not say all of it."""
+
+    says: str
+    pattern: str | None = None  # what a request's value must match
+    always: bool = True  # every such answer has it
+
+
+Headers = Mapping[str, str | Header]  # by name; a sentence alone stands for `Header(sentence)`
+
+
+@dataclass(frozen=True)
 class Answer:
     """One way in which a route answers when nothing is wrong."""
 
     says: str
     body: Body = None
-    headers: Mapping[str, str] = field(default_factory=dict)  # by name: what it says
+    headers: Headers = field(default_factory=dict)
+    links: tuple[str, ...] = ()  # paths whose `{id}` is the `id` of this answer
+
+
+@dataclass(frozen=True)
+class Messages:
+    """What goes over a WebSocket, in each direction."""
+
+    client: tuple[type[BaseModel], ...]
+    server: tuple[type[BaseModel], ...]
 
 
 @dataclass(frozen=True)
@@ -66,8 +87,10 @@ class Route:
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None  # JSON; the upload of a picture is described by `upload`
     upload: bool = False  # takes a picture: multipart, or raw with the fields in the query
-    headers: Mapping[str, str] = field(default_factory=dict)  # that a request may have, by name: what it means
+    headers: Headers = field(default_factory=dict)  # that a request may have
     errors: tuple[type[ProEngineError], ...] = ()  # beside those that any route may answer with
+    variables: Mapping[str, str] = field(default_factory=dict)  # of the path: what each stands for
+    messages: Messages | None = None  # of a WebSocket
 
 
 ROUTE_OF: web.AppKey[Mapping[Handler, Route]] = web.AppKey("route_of", Mapping[Handler, Route])
@@ -84,6 +107,7 @@ def read_query(request: web.Request, model: type[Query]) -> Query:
     Raises:
         BadRequest: names every parameter that is wrong, and why.
     """
+    require_once(request, model.model_fields)
     return read_text_fields(model, request.query)
 
 
@@ -119,6 +143,12 @@ async def _json_text(request: web.Request) -> bytes:
     if text and request.content_type != "application/json":
         raise BadRequest("send the body as `Content-Type: application/json`")
     return bytes(text)
+
+
+def require_once(request: web.Request, names: Iterable[str]) -> None:
+    """Raises BadRequest where the query says one of `names` twice: which of the two is meant is anybody's guess."""
+    if twice := [name for name in names if len(request.query.getall(name, ())) > 1]:
+        raise BadRequest("; ".join(f"{name}: came twice" for name in twice), fields=twice)
 
 
 def answer(

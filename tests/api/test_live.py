@@ -42,6 +42,13 @@ async def test_the_first_message_authenticates(service: Service) -> None:
         assert await said(socket) == {"type": "authenticated", "store": service.parts.store}
 
 
+async def test_a_handshake_of_odd_bytes_is_a_bad_request(service: Service) -> None:
+    upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: \xff")
+    async with service.connection() as (reader, writer):
+        writer.write(service.head("GET /ws", *upgrade))
+        assert b" 400 " in await reader.readline()
+
+
 @pytest.mark.parametrize(
     ("first", "code"),
     [

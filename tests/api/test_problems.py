@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from daemon.api.connection import EdgeLimits
-from tests.api.conftest import Service, edge, the_problem
+from tests.api.conftest import Service, edge, png, the_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -143,3 +143,12 @@ async def test_a_status_without_a_code_of_its_own_keeps_its_number() -> None:
             async with session.get(f"http://{host}:{port}/?{status}") as response:
                 document = await response.json()
             assert (response.status, document["status"], document["code"]) == (status, status, code)
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on(service: Service) -> None:
+    picture = png()
+    async with service.connection() as (reader, writer):
+        writer.write(service.head("POST /api/process", f"Content-Length: {len(picture)}", "Expect: 100-Continue"))
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(picture)
+        assert b" 202 " in await reader.readline()

@@ -122,7 +122,7 @@ async def test_one_key_sent_many_times_at_once_is_one_job(service: Service) -> N
     assert len({body["id"] for _, body in answers}) == 1
 
 
-@pytest.mark.parametrize("key", ["", "k" * 256])
+@pytest.mark.parametrize("key", ["", "k" * 256, "a\tb"])
 async def test_a_key_that_is_none_is_refused(service: Service, key: str) -> None:
     status, body = await service.json("POST", "/api/process", data=png(), headers={"Idempotency-Key": key})
     assert (status, body["code"]) == (400, "bad_request")

@@ -18,7 +18,8 @@ Word = Annotated[str, StringConstraints(max_length=64)]
 class Wire(BaseModel):
     """What comes in, and what goes out: nothing that is not named."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # an answer has every member that it can have, so a schema may promise those with a default too
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class OpenWire(BaseModel):

@@ -30,7 +30,9 @@ class ProcessFields(Wire):
     width: int | None = Field(default=None, ge=1, le=MOST_SIDE, description="pixels; with `height`, the box to fit in")
     height: int | None = Field(default=None, ge=1, le=MOST_SIDE, description="pixels")
     long_edge: int | None = Field(default=None, ge=1, le=MOST_SIDE, description="pixels of the longer side")
-    megapixels: float | None = Field(default=None, gt=0, le=100_000, allow_inf_nan=False)
+    megapixels: float | None = Field(
+        default=None, gt=0, le=100_000, allow_inf_nan=False, description="millions of pixels of the result"
+    )
     model: ModelName = Field(default="auto", description="`GET /api/models` lists them")
     format: Literal["auto", "png", "jpeg", "jpg", "webp"] = Field(
         default="auto", description="of the result; `auto`: as the source"

@@ -55,8 +55,8 @@ class JobsPage(Wire):
 class JobsQuery(Wire):
     """Which of one's own jobs, newest first."""
 
-    state: JobState | None = None
-    limit: int = Field(default=ON_A_PAGE, ge=1, le=MOST_ON_A_PAGE)
+    state: JobState | None = Field(default=None, description="only those that are in it")
+    limit: int = Field(default=ON_A_PAGE, ge=1, le=MOST_ON_A_PAGE, description="how many on a page")
     cursor: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")] | None = Field(
         default=None, description="of the page before"
     )
