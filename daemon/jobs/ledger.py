@@ -5,6 +5,7 @@ belongs to it, and only then is anybody told.
 from __future__ import annotations
 
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
@@ -26,6 +27,7 @@ MOST_DEATHS: Final = 10  # daemons that may die while it runs
 PAUSED: Final = "paused"
 OPEN: Final = "open"
 EVENTS_ON_A_PAGE: Final = 200
+FETCHED_KEPT: Final = 500
 EVENT_NAMES: Final = {JobState.RUNNING: "started"}  # elsewhere an event is named for the state it leads to
 
 Moved = TypeVar("Moved", Job, Job | None)
@@ -50,6 +52,7 @@ class Ledger:
         self._hub = hub
         self._clock = clock
         self._cache_ttl = cache_ttl
+        self._fetched: OrderedDict[str, Job] = OrderedDict()  # they change no more: a picture may be looked at often
 
     async def _move(self, change: Callable[[sqlite3.Connection], tuple[Moved, JobEvent | None]]) -> Moved:
         job, event = await self._database.transact(change)
@@ -186,7 +189,11 @@ class Ledger:
     async def fetched(self, job: Job) -> None:
         """Note that a result was fetched: it is pinned no longer."""
         if job.fetched_at is None:
-            await self._database.transact(lambda c: jobs.update(c, job.id, fetched_at=self._clock()))
+            job = await self._database.transact(lambda c: jobs.update(c, job.id, fetched_at=self._clock()))
+        self._fetched[job.id] = job
+        self._fetched.move_to_end(job.id)
+        if len(self._fetched) > FETCHED_KEPT:
+            self._fetched.popitem(last=False)
 
     async def get(self, job_id: str, owner: str) -> Job:
         """An owner's job.
@@ -194,7 +201,7 @@ class Ledger:
         Raises:
             NotFound: there is none, or it is somebody else's, which looks the same.
         """
-        job = await self._database.read(lambda c: jobs.get(c, job_id))
+        job = self._fetched.get(job_id) or await self._database.read(lambda c: jobs.get(c, job_id))
         if job is None or job.owner != owner:
             raise NotFound("there is no such job")
         return job
