@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path, PurePath
 from typing import Final
@@ -19,11 +20,13 @@ from daemon.api.route import answer, read_query
 from daemon.api.sending import PieceByPiece
 from daemon.api.wire.jobs import JobOut, JobsPage, JobsQuery, job_out
 from daemon.errors import ProEngineError, ResultExpired, ResultNotReady
+from daemon.executor.messages import OutputFormat
 from daemon.jobs.job import Job, JobState
 
 log = structlog.get_logger(__name__)
 CANCEL_SECONDS: Final = 2.0  # a running job is seen to stop within a tile; the answer waits this long for it
 LAST_BYTE: Final = re.compile(r"bytes \d+-(\d+)/(\d+)")
+NAMES_KEPT: Final = 500
 CONTENT_TYPES: Final = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 ENDINGS: Final = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
@@ -67,7 +70,7 @@ async def send_result(request: web.Request) -> web.StreamResponse:
         raise ResultExpired("the result was kept for its time and is gone; ask for it again")
     headers = {
         "Content-Type": CONTENT_TYPES[job.format],
-        "Content-Disposition": _disposition(job),
+        "Content-Disposition": _disposition(job.name, job.out_width, job.out_height, job.format),
         "Cache-Control": "private, no-cache",
     }
     return _ResultResponse(path, headers, parts.limits.send_seconds, on_sent=lambda: parts.ledger.fetched(job))
@@ -98,9 +101,10 @@ class _ResultResponse(PieceByPiece):
         return self.status == HTTPStatus.PARTIAL_CONTENT and found is not None and int(found[1]) + 1 == int(found[2])
 
 
-def _disposition(job: Job) -> str:
+@lru_cache(maxsize=NAMES_KEPT)
+def _disposition(source: str, width: int, height: int, kind: OutputFormat) -> str:
     """A name for the download, RFC 6266, in ASCII and in UTF-8."""
-    stem = PurePath(job.name).stem or "picture"
-    name = f"{stem}-{job.out_width}x{job.out_height}.{ENDINGS[job.format]}"
+    stem = PurePath(source).stem or "picture"
+    name = f"{stem}-{width}x{height}.{ENDINGS[kind]}"
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.() ") else "_" for c in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

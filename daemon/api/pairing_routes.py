@@ -37,6 +37,8 @@ from daemon.errors import (
 ETAG: Final = {"ETag": "of this very file"}
 IF_NONE_MATCH: Final = {"If-None-Match": "an `ETag` that you have"}
 
+PAIRING: Final = {"id": "of the request, and of the pairing that it becomes"}
+
 PAIRING_ROUTES: Final[Sequence[Route]] = (
     Route(
         "POST",
@@ -65,6 +67,7 @@ PAIRING_ROUTES: Final[Sequence[Route]] = (
             *(OriginNotAllowed, InvalidToken, PairingDenied, PairingExpired),
             *(UploadTooLarge, StoreBusy, DiskFull),
         ),
+        variables=PAIRING,
     ),
     Route(
         "GET",
@@ -83,6 +86,7 @@ PAIRING_ROUTES: Final[Sequence[Route]] = (
         {200: Answer("It may come for its token, or has it.", PairingOut)},
         body=ApproveAsk,
         errors=(NotFound, WrongPairingCode, PairingDenied, UploadTooLarge),
+        variables=PAIRING,
     ),
     Route(
         "POST",
@@ -92,6 +96,7 @@ PAIRING_ROUTES: Final[Sequence[Route]] = (
         Access.ADMIN,
         {200: Answer("It gets no token, or has lost it.", PairingOut)},
         errors=(NotFound, StoreBusy, DiskFull),
+        variables=PAIRING,
     ),
     Route(
         "DELETE",
@@ -101,6 +106,7 @@ PAIRING_ROUTES: Final[Sequence[Route]] = (
         Access.ADMIN,
         {200: Answer("It is let in no more. Once more changes nothing.", PairingOut)},
         errors=(NotFound, StoreBusy, DiskFull),
+        variables=PAIRING,
     ),
     Route(
         "POST",
@@ -142,5 +148,6 @@ PAIRING_ROUTES: Final[Sequence[Route]] = (
         },
         headers=IF_NONE_MATCH,
         errors=(NotFound,),
+        variables={"name": "of the file"},
     ),
 )

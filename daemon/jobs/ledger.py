@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -26,6 +27,7 @@ from daemon.store.sweep import PIN_SECONDS
 MOST_ATTEMPTS: Final = 3  # workers that may die of a job
 
 EVENTS_ON_A_PAGE: Final = 200
+FETCHED_KEPT: Final = 500
 EVENT_NAMES: Final = {JobState.RUNNING: "started"}  # elsewhere an event is named for the state it leads to
 
 Moved = TypeVar("Moved", Job, Job | None)
@@ -48,6 +50,7 @@ class Ledger:
         self._cache_ttl = cache_ttl
         self._figures = figures
         self._pin_seconds = pin_seconds
+        self._fetched: OrderedDict[str, Job] = OrderedDict()  # they change no more: a picture may be looked at often
 
     async def _move(self, change: Change[Moved]) -> Moved:
         """Commit a change and tell of it. Whoever is cancelled meanwhile misses the answer, but nobody the news."""
@@ -196,7 +199,11 @@ class Ledger:
     async def fetched(self, job: Job) -> None:
         """Note that a result was fetched: it is pinned no longer."""
         if job.fetched_at is None:
-            await self._database.transact(lambda c: jobs.update(c, job.id, fetched_at=self._clock()))
+            job = await self._database.transact(lambda c: jobs.update(c, job.id, fetched_at=self._clock()))
+        self._fetched[job.id] = job
+        self._fetched.move_to_end(job.id)
+        if len(self._fetched) > FETCHED_KEPT:
+            self._fetched.popitem(last=False)
 
     async def get(self, job_id: str, owner: str) -> Job:
         """An owner's job.
@@ -204,7 +211,7 @@ class Ledger:
         Raises:
             NotFound: there is none, or it is somebody else's, which looks the same.
         """
-        job = await self._database.read(lambda c: jobs.get(c, job_id))
+        job = self._fetched.get(job_id) or await self._database.read(lambda c: jobs.get(c, job_id))
         if job is None or job.owner != owner:
             raise NotFound("there is no such job")
         return job

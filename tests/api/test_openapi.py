@@ -33,7 +33,7 @@ from tests.api.conftest import Service
 DAEMON = Path(__file__).parent.parent.parent / "daemon"
 DOCUMENT = document(ROUTES, "0.1.0")
 # What no client of the API meets: said by commands and at the start.
-OF_COMMANDS = {"wrong_settings", "store_too_new", "service_unreachable", "service_refused"}
+OF_COMMANDS = {"wrong_settings", "store_too_new", "service_unreachable", "service_refused"} | {"unexpected_answer"}
 # What a job ends with that is no failure: its state says it.
 OF_STATES = {"cancelled"}
 

@@ -194,6 +194,32 @@ async def test_a_fetch_is_noted_once_and_unpins(bench: Bench) -> None:
     bench.clock.now += 5
     await bench.ledger.fetched(await bench.get(job))
     assert (await bench.get(job)).fetched_at == START
+
+
+async def test_a_job_whose_result_was_fetched_is_known_without_the_store_to_its_owner_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await _admit(bench)
+    await bench.ledger.start(job.id)
+    done = await bench.ledger.finish(job.id, FINISHED, new_entry("a"))
+    assert done is not None
+    await bench.ledger.fetched(done)
+    with monkeypatch.context() as without_store:
+        without_store.setattr(bench.database, "read", None)
+        found = await bench.get(job)
+        with pytest.raises(NotFound):
+            await bench.ledger.get(job.id, "bob")
+    assert (found.state, found.fetched_at) == (DONE, START)
+    assert found == await bench.database.read(lambda c: jobs.get(c, job.id))
+
+
+async def test_no_more_fetched_jobs_are_kept_in_memory_than_are_looked_at(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.jobs.ledger.FETCHED_KEPT", 2)
+    for _ in range(3):
+        await bench.ledger.fetched(await _admit(bench))
+    assert len(bench.ledger._fetched) == 2
     assert await bench.ledger.pinned_bytes() == 0
 
 
