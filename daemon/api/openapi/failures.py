@@ -14,6 +14,8 @@ from daemon.errors import (
     DaemonUnavailable,
     DeviceFailed,
     DiskFull,
+    ExpectationFailed,
+    HeaderTooLarge,
     ImageTooLarge,
     InvalidToken,
     MethodNotAllowed,
@@ -22,13 +24,17 @@ from daemon.errors import (
     OriginNotAllowed,
     OutOfMemory,
     ProEngineError,
+    RequestTimeout,
     UnsupportedFormat,
     WorkerCrashed,
     WrongHost,
 )
 
 Errors = tuple[type[ProEngineError], ...]
-OF_ALL: Final[Errors] = (BadRequest, OriginNotAllowed, WrongHost, DaemonUnavailable, ProEngineError)
+OF_ALL: Final[Errors] = (
+    *(BadRequest, RequestTimeout, HeaderTooLarge, ExpectationFailed),
+    *(OriginNotAllowed, WrongHost, DaemonUnavailable, ProEngineError),
+)
 BY_ACCESS: Final[Mapping[Access, Errors]] = {
     Access.OPEN: (),
     Access.CALLER: (AccessTokenRequired, InvalidToken),
