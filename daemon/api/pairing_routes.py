@@ -48,7 +48,6 @@ PAIRING_ROUTES: Final[Sequence[Route]] = (
         Access.OPEN,
         {202: Answer("It waits for the user, five minutes.", PairingAsked)},
         body=PairingAsk,
-        headers={"Origin": "The page's, which browsers send by themselves."},
         errors=(PairingOff, OriginNotAllowed, TooManyPairings, UploadTooLarge),
     ),
     Route(
@@ -59,10 +58,7 @@ PAIRING_ROUTES: Final[Sequence[Route]] = (
         Access.OPEN,
         {200: Answer("The user approved.", PairingToken), 202: Answer("The user has not answered.", PairingPending)},
         body=ClaimAsk,
-        headers={
-            "Origin": "The page's, which browsers send by themselves.",
-            "Prefer": "`wait=N`: hold the answer until the user has answered, for at most N of 60 seconds.",
-        },
+        headers={"Prefer": "`wait=N`: hold the answer until the user has answered, for at most N of 60 seconds."},
         errors=(
             *(OriginNotAllowed, InvalidToken, PairingDenied, PairingExpired),
             *(UploadTooLarge, StoreBusy, DiskFull),
@@ -124,7 +120,6 @@ PAIRING_ROUTES: Final[Sequence[Route]] = (
         Access.OPEN,
         {200: Answer("The code is used up.", LoginToken)},
         body=LoginAsk,
-        headers={"Origin": "The service's own, which browsers send by themselves."},
         errors=(OriginNotAllowed, InvalidToken, UploadTooLarge),
     ),
     Route(

@@ -133,21 +133,21 @@ async def _store(chunks: AsyncIterator[bytes], path: Path, limit: int, pace: Pac
     loop = asyncio.get_running_loop()
     thread = ThreadPoolExecutor(1, thread_name_prefix="upload")
     behind: deque[asyncio.Future[None]] = deque()
-    digest = hashlib.sha256()
+    digest, opened, is_whole = hashlib.sha256(), contextlib.ExitStack(), False
     try:
-        file = await pace.rest(loop.run_in_executor(thread, _open, path))
-        try:
-            async for batch in _batches(chunks, limit):
-                behind.append(loop.run_in_executor(thread, _write, file, digest, batch))
-                if len(behind) > MOST_BEHIND:
-                    await pace.rest(behind.popleft())
-            while behind:
+        file = await pace.rest(loop.run_in_executor(thread, _open, path, opened))
+        async for batch in _batches(chunks, limit):
+            behind.append(loop.run_in_executor(thread, _write, file, digest, batch))
+            if len(behind) > MOST_BEHIND:
                 await pace.rest(behind.popleft())
-        finally:
-            for write in behind:
-                write.cancel()
-            thread.submit(file.close)  # after what is being written just now
+        while behind:
+            await pace.rest(behind.popleft())
+        is_whole = True
     finally:
+        for write in behind:
+            write.cancel()
+        # after what is being opened or written just now, which goes on whoever was cancelled here
+        thread.submit(_close, opened, None if is_whole else path)
         thread.shutdown(wait=False)
     return digest.hexdigest()
 
@@ -172,9 +172,16 @@ def _require_size(size: int, limit: int) -> None:
         raise UploadTooLarge(f"the upload is larger than {limit >> 20} MiB")
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path, opened: contextlib.ExitStack) -> BinaryIO:
     with disk_errors():
-        return path.open("wb")
+        return opened.enter_context(path.open("wb"))
+
+
+def _close(opened: contextlib.ExitStack, unfinished: Path | None) -> None:
+    with contextlib.suppress(OSError):  # a full disk may tell of it here once more
+        opened.close()
+    if unfinished is not None:
+        _remove(unfinished)
 
 
 def _write(file: BinaryIO, digest: hashlib._Hash, batch: list[bytes]) -> None:

@@ -232,7 +232,9 @@ async def test_an_upload_that_is_slow_but_gets_on_is_taken(service: Service) -> 
 
 async def test_a_disk_that_is_slow_is_not_the_senders_fault(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     held = threading.Event()
-    monkeypatch.setattr("daemon.api.upload._open", lambda path: held.wait(PATIENCE) and path.open("wb"))
+    monkeypatch.setattr(
+        "daemon.api.upload._open", lambda path, kept: held.wait(PATIENCE) and kept.enter_context(path.open("wb"))
+    )
     async with hasty(service, 0.1) as hasty_service:
         asyncio.get_running_loop().call_later(0.4, held.set)
         await hasty_service.submit()
