@@ -115,7 +115,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             return
     settings.folders.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     executor = LocalExecutor(settings.devices, WorkerOptions(settings.folders.cache, settings.worker_memory))
-    intake = Intake(IntakeLimits(settings.max_source_pixels))
+    intake = Intake(IntakeLimits(settings.max_source_pixels, settings.max_frames, settings.max_ratio))
     await executor.start()
     try:
         yield OwnBackend(executor, intake)
