@@ -10,6 +10,7 @@ from aiohttp import web
 
 from daemon.accounts.caller import Caller
 from daemon.accounts.local import LocalAccess
+from daemon.api.wire.messages import EventTexts
 from daemon.executor.executor import Executor
 from daemon.jobs.events import EventHub
 from daemon.jobs.job import Job
@@ -50,6 +51,7 @@ class Parts:
     clock: Callable[[], float]
     started_at: float
     safe_mode: bool = False  # the supervisor does not trust the GPU
+    texts: EventTexts = field(default_factory=EventTexts)
     # open ones and how each was asked for, to be closed when the daemon stops
     sockets: dict[web.WebSocketResponse, web.Request] = field(default_factory=dict)
     waits: dict[asyncio.Timeout, web.Request] = field(default_factory=dict)  # answers held back until a job is over
