@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,30 +69,31 @@ async def file_to_file(client: Client, seed: int, scale: str, scratch: Path) -> 
     """PNG in, JPEG out: milliseconds from handing in to the result on disk, and the sum of the worker's stages."""
     picture = photograph(1920, 1080, seed)
     started = time.perf_counter()
-    fields = {"scale_factor": scale, "format": "jpeg"}
-    job = await client.submit(io.BytesIO(picture), "bench.png", fields, f"bench-{seed}-{scale}", wait=60)
+    job = await client.submit(picture, name="bench.png", wait=60, scale_factor=scale, format="jpeg")
+    assert job.stages is not None, job
     with (scratch / f"{seed}-{scale}.jpg").open("wb") as file:
-        await client.download(job["id"], file)
-    return 1000 * (time.perf_counter() - started), sum(job["stages"].values())
+        await client.download(job.id, file)
+    return 1000 * (time.perf_counter() - started), sum(job.stages.values())
 
 
 async def submit_to_start(client: Client, seed: int) -> float:
     """Milliseconds from handing in to `started_at`, as the store has it; one clock, for it is one machine."""
     picture = photograph(320, 240, seed)
     submitted = time.time()
-    job = await client.submit(io.BytesIO(picture), "start.png", {"scale_factor": "2x"}, f"start-{seed}")
-    job = await client.follow(job["id"], lambda _event: None)
-    return 1000 * (datetime.fromisoformat(job["started_at"]).timestamp() - submitted)
+    job = await client.submit(picture, name="start.png", scale_factor="2x")
+    job = await client.wait_for(job.id)
+    assert job.started_at is not None, job
+    return 1000 * (job.started_at.timestamp() - submitted)
 
 
 async def median_of(measure: Callable[[int], Awaitable[float]], first_seed: int) -> float:
     return statistics.median([await measure(first_seed + run) for run in range(RUNS)])
 
 
-async def cache_hit(client: Client, picture: bytes, seed: int) -> float:
+async def cache_hit(client: Client, picture: bytes) -> float:
     started = time.perf_counter()
-    job = await client.submit(io.BytesIO(picture), "hit.png", {"scale_factor": "2x"}, f"hit-{seed}")
-    assert job["cache"] == "hit", job
+    job = await client.submit(picture, name="hit.png", scale_factor="2x")
+    assert job.cache == "hit", job
     return 1000 * (time.perf_counter() - started)
 
 
@@ -122,9 +122,8 @@ async def measure(folders: Folders, scratch: Path, service: subprocess.Popen[byt
             f" {3 * commit + 5:.1f} ms"
         )
         picture = megabyte_picture()
-        job = await client.submit(io.BytesIO(picture), "hit.png", {"scale_factor": "2x"}, "hit")
-        await client.follow(job["id"], lambda _event: None)
-        hit = await median_of(lambda seed: cache_hit(client, picture, seed), 200)
+        await client.upscale(picture, io.BytesIO(), scale_factor="2x")
+        hit = await median_of(lambda _seed: cache_hit(client, picture), 200)
         print(f"cache hit, POST of a {len(picture) / 1e6:.2f} MB PNG: {hit:.1f} ms (goal 10)")
     supervisor = psutil.Process(service.pid)
     daemon = supervisor.children()[0]

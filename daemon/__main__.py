@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import math
 import os
 import signal
@@ -36,12 +37,15 @@ def main() -> int:
     _end_at_once_when_told()
     try:
         values = settings.read()
+        held = list(settings.held_until_restart(os.environ))
     except WrongSettings as error:
         _say_last(log.STDERR, f"pro-engine: {error.message}")
         return EXIT_CONFIG
     log.set_up(values.log_format)
     log.take_over()
     logger = structlog.get_logger("daemon")
+    for one in held:
+        logger.warning("setting_needs_restart", **dataclasses.asdict(one))
     ready: list[bool] = []
     try:
         return _live(values, lambda: ready.append(True))

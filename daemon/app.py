@@ -1,144 +1,41 @@
-"""Builds the daemon from its parts, and starts and stops them in order."""
+"""The daemon: its parts behind a server, from its start to a drain in which nothing goes unanswered."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Final
+from collections.abc import Callable
 
 import structlog
 from aiohttp import web
 
-from daemon.accounts.local import local_access, share
+from daemon.api.connection import EdgeLimits
+from daemon.api.edge import EdgeRunner
 from daemon.api.farewell import CUT_SECONDS, drain_http, in_flight, say_close
 from daemon.api.guard import answer_cors, guard
-from daemon.api.parts import PARTS, ApiLimits, Parts
-from daemon.api.problems import problems
+from daemon.api.metrics.requests import measure
+from daemon.api.parts import PARTS, Parts
+from daemon.api.problems import note_begun, problems
 from daemon.api.routes import add_routes
-from daemon.api.server_log import server_logger
+from daemon.assembly import end, running_parts
 from daemon.drain import Drain
-from daemon.executor.intake import Intake
-from daemon.executor.local import LocalExecutor
-from daemon.executor.slot import WorkerOptions
-from daemon.jobs.cache_key import warm_engine_digest
-from daemon.jobs.events import EventHub
-from daemon.jobs.ledger import Ledger
-from daemon.jobs.queue import JobQueue, QueueBounds
-from daemon.jobs.runner import JobRunner
-from daemon.jobs.submission import Limits, Submission
 from daemon.lifecycle import BACKLOG, Heartbeat, listening_sockets, watch_lifeline
 from daemon.runtime_file import RuntimeFile
 from daemon.settings import Settings
-from daemon.store.database import open_database
-from daemon.store.files import Files
-from daemon.store.sweep import Sweep, SweepLimits
 
-SWEEP_SECONDS: Final = 60.0
-READ_BUFFER: Final = 1 << 20  # bytes; with aiohttp's 64 KiB an upload is paused and resumed for every few packets
-LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 log = structlog.get_logger(__name__)
 
 
-@contextlib.asynccontextmanager
-async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
-    """The daemon's parts, started; stopped in the reverse order, jobs first. One that does not start stops those before
-    it: the store's thread would keep the process from its end.
-    """
-    started_at = time.time()
-    async with contextlib.AsyncExitStack() as stack:
-        database = await open_database(settings.folders.state / "store.db")
-        stack.push_async_callback(database.close)
-        files = Files(settings.folders.cache)
-        await asyncio.to_thread(files.prepare)
-        hub, intake = EventHub(), Intake(settings.max_source_pixels)
-        queue = JobQueue(QueueBounds(settings.max_queue, settings.max_queue))
-        stack.push_async_callback(intake.close)
-        ledger = Ledger(database, hub, time.time, settings.cache_ttl)
-        options = WorkerOptions(settings.folders.cache, settings.worker_memory)
-        executor = LocalExecutor(settings.devices, options)
-        stack.push_async_callback(executor.close)
-        limits = Limits(settings.max_output_pixels, settings.cache_bytes)
-        submission = Submission(files, ledger, queue, intake, executor, limits, time.time)
-        runner = JobRunner(queue, ledger, hub, executor, files, time.time, settings.cache_ttl)
-        stack.push_async_callback(runner.drain, settings.drain_seconds)  # where `serve` ends by an error
-        access = local_access(settings.folders.token, settings.folders.secret)
-        if settings.shared_dir is not None:
-            share(access, settings.shared_dir)
-        sweep = Sweep(database, files, SweepLimits(settings.cache_bytes), time.time)
-        if await ledger.queue_is_paused():
-            queue.pause()
-        for job in await ledger.recover():
-            queue.put(job)
-        await executor.start()
-        stack.push_async_callback(
-            _end,
-            [
-                asyncio.create_task(runner.run()),
-                asyncio.create_task(_sweep(sweep, started_at)),
-                asyncio.create_task(intake.start()),
-                asyncio.create_task(warm_engine_digest()),
-            ],
-        )
-        yield Parts(
-            access=access,
-            files=files,
-            ledger=ledger,
-            hub=hub,
-            queue=queue,
-            submission=submission,
-            runner=runner,
-            executor=executor,
-            sweep=sweep,
-            store=await ledger.store_id(),
-            limits=ApiLimits(
-                settings.max_upload_bytes,
-                settings.max_source_pixels,
-                settings.max_output_pixels,
-                settings.cache_bytes,
-                settings.cache_ttl,
-            ),
-            origins=frozenset(settings.origins),
-            hosts=own_names(settings.host, *settings.hosts),
-            clock=time.time,
-            started_at=started_at,
-            safe_mode=settings.safe_mode,
-        )
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def own_names(*hosts: str) -> frozenset[str]:
-    """What a `Host` header may call us: loopback, and `hosts` as they stand in a URL."""
-    names = {host.casefold() for host in hosts}
-    return LOOPBACK_NAMES | {f"[{name}]" if ":" in name else name for name in names}
-
-
-async def _sweep(sweep: Sweep, started_at: float) -> None:
-    orphans_before: float | None = started_at
-    while True:
-        try:
-            await sweep.run(orphans_before)
-            orphans_before = None
-        except Exception:
-            log.exception("sweep_broke")  # a full disk, say: the next minute is another try
-        await asyncio.sleep(SWEEP_SECONDS)
-
-
 def build_app(parts: Parts) -> web.Application:
-    app = web.Application(middlewares=[problems, guard])
+    app = web.Application(middlewares=[measure, problems, guard])
     app[PARTS] = parts
     add_routes(app)
     app.on_response_prepare.append(answer_cors)
     app.on_response_prepare.append(say_close)
+    app.on_response_prepare.append(note_begun)
     return app
 
 
@@ -149,13 +46,8 @@ async def serve(settings: Settings, on_ready: Callable[[], None] = lambda: None)
     beat = Heartbeat(settings.heartbeat_fd) if settings.heartbeat_fd is not None else None
     try:
         async with running_parts(settings) as parts:
-            runner = web.AppRunner(
-                build_app(parts),
-                access_log=None,
-                logger=server_logger(),
-                shutdown_timeout=CUT_SECONDS,
-                read_bufsize=READ_BUFFER,
-            )
+            limits = EdgeLimits(settings.header_seconds, settings.keep_alive_seconds)
+            runner = EdgeRunner(build_app(parts), limits, shutdown_timeout=CUT_SECONDS)
             await runner.setup()
             for listener in sockets:
                 await web.SockSite(runner, listener, backlog=BACKLOG).start()
@@ -163,7 +55,7 @@ async def serve(settings: Settings, on_ready: Callable[[], None] = lambda: None)
             published = _publish(settings, sockets[0]) if settings.is_bare else None
             on_ready()
             if beat is not None:
-                beat.start()
+                beat.start(parts.figures.loop_lag.observe)
             await drain.asked()
             if published is not None:
                 published.tell("stopping")
@@ -206,7 +98,7 @@ async def _drain_jobs(runner: web.AppRunner, parts: Parts, drain: Drain, seconds
     requests = in_flight(runner, parts)
     await drain.until(lambda: not parts.runner.running and not requests(), seconds)
     await parts.runner.drain(0)
-    await _end([refusing] if not drain.stopping else [])
+    await end([refusing] if not drain.stopping else [])
 
 
 async def _refuse(parts: Parts, drain: Drain) -> None:

@@ -6,7 +6,6 @@ limits. Types are checked here: `port = "3007"` is a slip, not a port.
 
 from __future__ import annotations
 
-import difflib
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -15,44 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from daemon.errors import WrongSettings
+from daemon.settings_table import BY_KEY, SHOWN, no_such
+from daemon.settings_table.kinds import Kind, text_of
 
 NAME: Final = "config.toml"
 NAMED_BY: Final = "PRO_ENGINE_CONFIG"
-TEXT: Final = "text"
-WORDS: Final = "text, or a list of texts"
-WHOLE: Final = "a whole number"
-NUMBER: Final = "a number"
-FOLDER: Final = "an absolute path"
-KINDS: Final[Mapping[str, str]] = {
-    "state_dir": FOLDER,
-    "cache_dir": FOLDER,
-    "host": TEXT,
-    "port": WHOLE,
-    "device": WORDS,
-    "origins": WORDS,
-    "hosts": WORDS,
-    "log_format": TEXT,
-    "max_upload_mb": WHOLE,
-    "max_source_megapixels": WHOLE,
-    "max_output_megapixels": WHOLE,
-    "max_queue": WHOLE,
-    "cache_mb": WHOLE,
-    "cache_hours": NUMBER,
-    "worker_memory_mb": WHOLE,
-    "drain_seconds": NUMBER,
-    # the supervisor's
-    "drain_deadline": NUMBER,
-    "start_deadline": NUMBER,
-    "heartbeat_deadline": NUMBER,
-    "health_every": NUMBER,
-    "health_deadline": NUMBER,
-    "crashes_most": WHOLE,
-    "crashes_within": NUMBER,
-    "retry_every": NUMBER,
-    "backoff_first": NUMBER,
-    "backoff_max": NUMBER,
-    "backoff_reset": NUMBER,
-}
+KINDS: Final[Mapping[str, Kind]] = {setting.key: setting.form.kind for setting in SHOWN}
 
 
 @dataclass(frozen=True)
@@ -60,6 +27,7 @@ class ConfigFile:
     """What a file says, by the key; empty where there is none."""
 
     path: Path
+    exists: bool = False
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -92,32 +60,14 @@ def read_config(env: Mapping[str, str]) -> ConfigFile:
         raise WrongSettings(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:  # no TOML, or no UTF-8
         raise WrongSettings(f"{path} is no TOML: {error}") from error
-    return ConfigFile(path, {key: _text(path, key, value) for key, value in found.items()})
+    return ConfigFile(path, exists=True, texts={key: _text(path, key, value) for key, value in found.items()})
 
 
 def _text(path: Path, key: str, value: Any) -> str:
     kind = KINDS.get(key)
     if kind is None:
-        near = difflib.get_close_matches(key, KINDS, 1)
-        raise WrongSettings(f"{path}: there is no setting {key!r}" + (f"; is it {near[0]!r}?" if near else ""))
-    text = _of_kind(kind, value)
-    if text is None:
-        raise WrongSettings(f"{path}: {key} is {value!r}; it must be {kind}")
+        raise WrongSettings(f"{path}: {no_such(key)}")
+    text = text_of(kind, value)
+    if text is None or (not text and BY_KEY[key].default):
+        raise WrongSettings(f"{path}: {key} is {value!r}; it must be {kind.value}")
     return text
-
-
-def _of_kind(kind: str, value: Any) -> str | None:
-    """The text of a value of that kind; None for one that is not. Empty text would mean that nothing is set."""
-    if kind is WORDS and isinstance(value, list) and all(map(_is_word, value)) and value:
-        return ",".join(value)
-    if kind in {TEXT, WORDS}:
-        return value if isinstance(value, str) and value.strip() else None
-    if kind is FOLDER:
-        folder = Path(value).expanduser() if isinstance(value, str) else Path()
-        return str(folder) if folder.is_absolute() else None
-    types = (int,) if kind is WHOLE else (int, float)
-    return str(value) if isinstance(value, types) and not isinstance(value, bool) else None
-
-
-def _is_word(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and "," not in value

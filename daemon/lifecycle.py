@@ -79,6 +79,7 @@ class Heartbeat:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._timer: asyncio.TimerHandle | None = None
+        self._on_lag: Callable[[float], None] = lambda _: None
         os.set_blocking(fd, False)
         os.set_inheritable(fd, False)
 
@@ -86,7 +87,9 @@ class Heartbeat:
         """Everything is loaded. No beats follow: no loop turns yet."""
         self._write(b"standby\n")
 
-    def start(self) -> None:
+    def start(self, on_lag: Callable[[float], None] = lambda _: None) -> None:
+        """`on_lag` hears at each beat how many seconds late the loop came to it."""
+        self._on_lag = on_lag
         self._say(b"ready\n")
 
     def stop(self) -> None:
@@ -95,7 +98,13 @@ class Heartbeat:
 
     def _say(self, line: bytes) -> None:
         self._write(line)
-        self._timer = asyncio.get_running_loop().call_later(BEAT_SECONDS, self._say, b"beat\n")
+        due = asyncio.get_running_loop().time() + BEAT_SECONDS
+        self._timer = asyncio.get_running_loop().call_at(due, self._beat, due)
+
+    def _beat(self, due: float) -> None:
+        late = asyncio.get_running_loop().time() - due
+        self._say(b"beat\n")
+        self._on_lag(late)
 
     def _write(self, line: bytes) -> None:
         with contextlib.suppress(BlockingIOError, BrokenPipeError):  # its reader's trouble is not ours

@@ -2,8 +2,53 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
+
+Value = TypeVar("Value")
+Number = TypeVar("Number", int, float)
+
+
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """A parser of whole numbers in these limits, written in plain digits: `1_000` and `+5` are slips."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit()):
+            raise ValueError(text)
+        value = int(text)
+        if value < least or (most is not None and value > most):
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
+def number(most: float) -> Callable[[str], float]:
+    """A parser of numbers above 0 and up to `most`."""
+
+    def parse(text: str) -> float:
+        value = float(text)
+        if not 0 < value <= most:  # true of NaN
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
+def times(parse: Callable[[str], Number], factor: int) -> Callable[[str], Number]:
+    """The same in a smaller unit, of which `factor` make one that a person writes."""
+    return lambda text: parse(text) * factor
+
+
+def or_nothing(parse: Callable[[str], Value], nothing: Value) -> Callable[[str], Value]:
+    """The same of a setting that may be left unset."""
+    return lambda text: parse(text) if text else nothing
+
+
+def folder(text: str) -> Path:
+    return Path(text).absolute()
 
 
 def absolute(text: str) -> Path:
@@ -13,31 +58,15 @@ def absolute(text: str) -> Path:
     return path
 
 
-def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
-
-
-def positive_float(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise ValueError(text)
-    return value
-
-
-def port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 65_535:  # noqa: PLR2004, the range of ports
-        raise ValueError(text)
-    return value
+def address(text: str) -> str:
+    """No names: `localhost` may mean ::1 to a client and 127.0.0.1 to us, and then it reaches a stranger."""
+    return str(ipaddress.ip_address(text))
 
 
 def flag(text: str) -> bool:
-    if text not in {"0", "1"}:
+    if text not in {"0", "1", "false", "true"}:
         raise ValueError(text)
-    return text == "1"
+    return text in {"1", "true"}
 
 
 def fds(text: str) -> tuple[int, ...]:

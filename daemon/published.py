@@ -1,6 +1,6 @@
 """Where a running service says that it is: the user's own one, and after that the machine's.
 
-The files are a hint, never a proof: `client.connect` has the service prove itself before it sends a token.
+The files are a hint, never a proof: `connect` of the client has the service prove itself before it sends a token.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ def published_services(own: Folders, env: Mapping[str, str]) -> Iterator[tuple[A
         )
 
 
-def published_runtime(address: Address, own: Folders, env: Mapping[str, str]) -> dict[str, Any]:
+def published_runtime(url: str, own: Folders, env: Mapping[str, str]) -> dict[str, Any]:
     """All that the service at this address publishes of itself, for a person to read; empty where it is gone again."""
     for folders in (own, system_folders(env)):
-        if published_address(folders) == address:
+        if (address := published_address(folders)) and address.url == url:
             with contextlib.suppress(OSError, ValueError):
                 return dict(json.loads(folders.runtime_file.read_text()))
     return {}

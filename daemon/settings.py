@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
-from daemon import parsing
-from daemon.config_file import ConfigFile, read_config
+from daemon.config_file import read_config
 from daemon.errors import WrongSettings
+from daemon.settings_lookup import Lookup, after_restart, as_told
+from daemon.settings_table import SHOWN, internal, own, supervisors
+from daemon.settings_table.setting import Told
 
-Value = TypeVar("Value")
-PREFIX: Final = "PRO_ENGINE_"
-FROM_FILE: Final = "PRO_ENGINE_FROM_FILE"
-FOR_THE_SUPERVISOR: Final = (
-    *("state_dir", "cache_dir", "host", "port", "log_format", "drain_deadline", "start_deadline", "heartbeat_deadline"),
-    *("health_every", "health_deadline", "crashes_most", "crashes_within", "retry_every"),
-    *("backoff_first", "backoff_max", "backoff_reset"),
+DEFAULT_ORIGINS: Final = own.DEFAULT_ORIGINS
+FOR_THE_SUPERVISOR: Final = tuple(setting.key for setting in SHOWN if setting.told is not Told.NEVER)
+FOR_ITS_WHOLE_LIFE: Final = frozenset(  # where clients look for it: each daemon takes them from its supervisor
+    setting.key for setting in SHOWN if setting.told is Told.ALWAYS and not setting.reload
 )
-FOR_ITS_WHOLE_LIFE: Final = frozenset({"state_dir", "cache_dir", "host", "port"})  # where clients look for it
-MEBI: Final = 1 << 20
-DEFAULT_ORIGINS: Final = tuple(f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") for port in (3002, 5173))
 
 
 @dataclass(frozen=True)
@@ -56,6 +51,7 @@ class Settings:
     lifeline_fd: int | None
     heartbeat_fd: int | None
     instance: str  # which supervisor's daemon this is
+    restarts: int  # daemons that ended unasked under our supervisor
     standby: bool  # load everything, open nothing, and wait for the store's lock
     safe_mode: bool  # the supervisor does not trust the GPU: devices is the CPU, whatever is set
     devices: tuple[str, ...]  # one worker each: auto, gpu, cpu, or a part of an adapter's name
@@ -65,9 +61,21 @@ class Settings:
     max_upload_bytes: int
     max_source_pixels: int
     max_output_pixels: int
+    max_frames: int
+    max_ratio: int  # decoded bytes per byte of the file
     max_queue: int
+    max_queue_per_client: int  # above max_queue it bounds nothing
+    start_paused: bool
     cache_bytes: int
     cache_ttl: float  # seconds
+    pin_seconds: float  # for which a result that nobody has fetched is not evicted
+    event_seconds: float
+    max_subscribers: int
+    max_message_bytes: int  # of a client's message over a WebSocket
+    header_seconds: float
+    upload_stall_seconds: float
+    keep_alive_seconds: float
+    pairing: bool  # whether pages may ask to be paired
     worker_memory: int  # bytes
     drain_seconds: float
 
@@ -77,51 +85,73 @@ class Settings:
         return self.lifeline_fd is None
 
 
+@dataclass(frozen=True)
+class Held:
+    """A setting that the file has changed since the supervisor started, and which only a restart of it takes up."""
+
+    setting: str
+    in_use: str
+    configured: str
+    source: str  # of what is configured now
+
+
 def folders(env: Mapping[str, str]) -> Folders:
     """State and cache folders: ours by name, else the file's, else systemd's, else the platform's custom.
 
     Raises:
         WrongSettings: of the settings file.
     """
-    return _folders(env, read_config(env))
+    return _folders(Lookup(env, read_config(env)))
 
 
-def _folders(env: Mapping[str, str], file: ConfigFile) -> Folders:
-    home = Path(env.get("HOME") or Path.home())
-    if sys.platform == "darwin":
-        state, cache = home / "Library/Application Support", home / "Library/Caches"
-    else:
-        state = Path(env.get("XDG_STATE_HOME") or home / ".local/state")
-        cache = Path(env.get("XDG_CACHE_HOME") or home / ".cache")
-    ours = {key: env.get(PREFIX + key.upper()) or file.texts.get(key) for key in ("state_dir", "cache_dir")}
-    return Folders(
-        state=Path(ours["state_dir"] or env.get("STATE_DIRECTORY") or state / "pro-engine").absolute(),
-        cache=Path(ours["cache_dir"] or env.get("CACHE_DIRECTORY") or cache / "pro-engine").absolute(),
-    )
+def _folders(lookup: Lookup) -> Folders:
+    return Folders(state=lookup.value(own.STATE_DIR), cache=lookup.value(own.CACHE_DIR))
 
 
 def supervisor_environ(env: Mapping[str, str]) -> dict[str, str]:
     """What the supervisor is to be told: it reads nothing but its environment, and the file is not its business.
 
-    The daemon inherits these and reads the file itself, at each start anew: those that it may change are named in
-    PRO_ENGINE_FROM_FILE, so that it does not take them for the user's own word.
+    The daemon inherits these and reads the file itself, at each start anew. Those that the file may change meanwhile
+    are named in PRO_ENGINE_FROM_FILE, so that it does not take them for the user's own word; those that hold until the
+    supervisor itself is restarted, in PRO_ENGINE_UNTIL_RESTART.
 
     Raises:
-        WrongSettings: of the settings file.
+        WrongSettings: of the settings file, or of a value in it.
     """
+    lookup = after_restart(env, read_config(env))
+    told: dict[str, str] = {}
+    said: set[str] = set()
+    for setting in SHOWN:
+        if setting.told is Told.NEVER:
+            continue
+        value, found = lookup.value(setting), lookup.find(setting)
+        text = str(value) if isinstance(value, Path) else found.text
+        if lookup.own_word(setting):
+            if text != env[setting.variable]:  # the supervisor takes its environment to the letter
+                told[setting.variable] = text
+        elif not found.is_default or setting.told is Told.ALWAYS or setting.variable in env:
+            told[setting.variable] = text
+            said.add(setting.key)
+    return told | {
+        internal.FROM_FILE: ",".join(sorted(said - FOR_ITS_WHOLE_LIFE)),
+        internal.UNTIL_RESTART: ",".join(sorted(said & FOR_ITS_WHOLE_LIFE)),
+    }
+
+
+def held_until_restart(env: Mapping[str, str]) -> Iterator[Held]:
+    """What a person has changed since the supervisor of this daemon started, and waits for in vain.
+
+    Raises:
+        WrongSettings: what is configured now is wrong, and would keep the service from its next start.
+    """
+    if internal.UNTIL_RESTART not in env:  # no `pro-engine run` stands above
+        return
     file = read_config(env)
-    found = _folders(env, file)
-    said = {key: file.texts[key] for key in FOR_THE_SUPERVISOR if key in file.texts and not _word(env, key)}
-    said |= {"state_dir": str(found.state), "cache_dir": str(found.cache)}
-    if not _word(env, "origins"):  # their pages may read why there is no daemon, and only we know the default
-        said["origins"] = file.texts.get("origins") or ",".join(DEFAULT_ORIGINS)
-    told = {PREFIX + key.upper(): text for key, text in said.items()}
-    return told | {FROM_FILE: ",".join(sorted(set(said) - FOR_ITS_WHOLE_LIFE))}
-
-
-def _word(env: Mapping[str, str], key: str) -> str:
-    """What the user's environment itself says of a setting."""
-    return "" if key in env.get(FROM_FILE, "").split(",") else env.get(PREFIX + key.upper(), "").strip()
+    told, wanted = as_told(env, file), after_restart(env, file)
+    for setting in SHOWN:
+        if not setting.reload and told.value(setting) != wanted.value(setting):
+            found = wanted.find(setting)
+            yield Held(setting.key, told.find(setting).text, found.text, found.source)
 
 
 def read(env: Mapping[str, str] | None = None) -> Settings:
@@ -131,52 +161,62 @@ def read(env: Mapping[str, str] | None = None) -> Settings:
         WrongSettings: names the variable, or the file and the key, the value and what it may be.
     """
     env = os.environ if env is None else env
-    file = read_config(env)
-
-    def get(name: str, default: Value, parse: Callable[[str], Value], what: str) -> Value:
-        key, place = name.lower(), PREFIX + name
-        text = _word(env, key)
-        if not text and key in file.texts:
-            text, place = file.texts[key].strip(), f"{file.path}: {key}"
-        if not text:
-            return default
-        try:
-            return parse(text)
-        except ValueError:
-            raise WrongSettings(f"{place} is {text!r}; it must be {what}") from None
-
-    number = "a whole number, 1 or more"
-    safe_mode = get("SAFE_MODE", False, parsing.flag, "1 or 0")
-    devices: tuple[str, ...] = get(
-        "DEVICE", ("auto",), parsing.words, "auto, gpu, cpu or parts of adapters' names, divided by commas"
-    )
+    lookup = Lookup(env, read_config(env))
+    value = lookup.value
+    safe_mode = value(internal.SAFE_MODE)
+    devices = value(own.DEVICE)
+    _check_the_supervisors(lookup)
     return Settings(
-        folders=_folders(env, file),
-        shared_dir=get("SHARED_DIR", None, parsing.absolute, "the absolute path of a folder"),
-        host=get("HOST", "127.0.0.1", str, "an address"),
-        port=get("PORT", 3007, parsing.port, "a port, 0 to 65535"),
-        listen_fds=get("LISTEN_FDS", (), parsing.fds, "descriptors, divided by commas"),
-        lifeline_fd=get("LIFELINE_FD", None, int, "a descriptor"),
-        heartbeat_fd=get("HEARTBEAT_FD", None, int, "a descriptor"),
-        instance=get("INSTANCE", "", str, "a word"),
-        standby=get("STANDBY", False, parsing.flag, "1 or 0"),
+        folders=_folders(lookup),
+        shared_dir=value(internal.SHARED_DIR),
+        host=value(own.HOST),
+        port=value(own.PORT),
+        listen_fds=value(internal.LISTEN_FDS),
+        lifeline_fd=value(internal.LIFELINE_FD),
+        heartbeat_fd=value(internal.HEARTBEAT_FD),
+        instance=value(internal.INSTANCE),
+        restarts=value(internal.RESTARTS),
+        standby=value(internal.STANDBY),
         safe_mode=safe_mode,
         devices=("cpu",) if safe_mode else devices,
-        origins=get(
-            "ORIGINS", DEFAULT_ORIGINS, parsing.origins, "origins such as http://localhost:3002, divided by commas"
-        ),
-        hosts=get("HOSTS", (), parsing.words, "names of this machine, divided by commas"),
-        log_format=get("LOG_FORMAT", "auto", parsing.log_format, "auto, json or pretty"),
-        max_upload_bytes=get("MAX_UPLOAD_MB", 512, parsing.positive, number) * MEBI,
-        max_source_pixels=get("MAX_SOURCE_MEGAPIXELS", 100, parsing.positive, number) * 1_000_000,
-        max_output_pixels=get("MAX_OUTPUT_MEGAPIXELS", 400, parsing.positive, number) * 1_000_000,
-        max_queue=get("MAX_QUEUE", 1000, parsing.positive, number),
-        cache_bytes=get("CACHE_MB", 10_240, parsing.positive, number) * MEBI,
-        cache_ttl=get("CACHE_HOURS", 24.0, parsing.positive_float, "a number of hours above 0") * 3600,
-        worker_memory=get("WORKER_MEMORY_MB", _machine_memory() * 3 // 4 // MEBI, parsing.positive, number) * MEBI,
-        drain_seconds=get("DRAIN_SECONDS", 20.0, parsing.positive_float, "a number of seconds above 0"),
+        origins=value(own.ORIGINS),
+        hosts=value(own.HOSTS),
+        log_format=value(own.LOG_FORMAT),
+        max_upload_bytes=value(own.MAX_UPLOAD_MB),
+        max_source_pixels=value(own.MAX_SOURCE_MEGAPIXELS),
+        max_output_pixels=value(own.MAX_OUTPUT_MEGAPIXELS),
+        max_frames=value(own.MAX_FRAMES),
+        max_ratio=value(own.MAX_RATIO),
+        max_queue=value(own.MAX_QUEUE),
+        max_queue_per_client=value(own.MAX_QUEUE_PER_CLIENT),
+        start_paused=value(own.START_PAUSED),
+        cache_bytes=value(own.CACHE_MB),
+        cache_ttl=value(own.CACHE_HOURS),
+        pin_seconds=value(own.PIN_HOURS),
+        event_seconds=value(own.EVENT_DAYS),
+        max_subscribers=value(own.MAX_SUBSCRIBERS),
+        max_message_bytes=value(own.MAX_MESSAGE_KB),
+        header_seconds=value(own.HEADER_SECONDS),
+        upload_stall_seconds=value(own.UPLOAD_STALL_SECONDS),
+        keep_alive_seconds=value(own.KEEP_ALIVE_SECONDS),
+        pairing=value(own.PAIRING),
+        worker_memory=value(own.WORKER_MEMORY_MB),
+        drain_seconds=value(own.DRAIN_SECONDS),
     )
 
 
-def _machine_memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def _check_the_supervisors(lookup: Lookup) -> None:
+    """What it would refuse, told with the place where it stands; and that it gives our jobs the time we give them."""
+    for setting in supervisors.SUPERVISORS:
+        lookup.value(setting)
+    own_time, its_time = lookup.find(own.DRAIN_SECONDS), lookup.find(supervisors.DRAIN_DEADLINE)
+    if lookup.value(own.DRAIN_SECONDS) < lookup.value(supervisors.DRAIN_DEADLINE):
+        return
+    if own_time.is_default:
+        raise WrongSettings(
+            f"{its_time.place} is {its_time.text!r}; it must be above drain_seconds, which is {own_time.text}"
+        )
+    raise WrongSettings(
+        f"{own_time.place} is {own_time.text!r}; it must be below drain_deadline, which is {its_time.text}: "
+        "then the supervisor ends a daemon that is still at its jobs"
+    )

@@ -48,6 +48,7 @@ class Launch:
     environ: Mapping[str, str]
     standby: bool = False
     safe_mode: bool = False
+    restarts: int = 0  # of the daemon, until this one
 
 
 def child_environ(launch: Launch, *, lifeline: int, heartbeat: int) -> dict[str, str]:
@@ -61,6 +62,7 @@ def child_environ(launch: Launch, *, lifeline: int, heartbeat: int) -> dict[str,
         "PRO_ENGINE_LIFELINE_FD": str(lifeline),
         "PRO_ENGINE_HEARTBEAT_FD": str(heartbeat),
         "PRO_ENGINE_INSTANCE": launch.instance,
+        "PRO_ENGINE_RESTARTS": str(launch.restarts),
         "PYTHONFAULTHANDLER": "1",
     }
     if launch.standby:

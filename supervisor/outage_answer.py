@@ -15,9 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 MOST_CHALLENGE = 128  # as the daemon has it
 CODE = "daemon_unavailable"
 ORIGIN = re.compile(rb"^origin:[ \t]*(\S+)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+ALLOWED = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, Range"
 PREFLIGHT = (
     "Access-Control-Allow-Methods: GET, POST, DELETE",
-    "Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, Prefer, Range",
+    f"Access-Control-Allow-Headers: {ALLOWED}",
     "Access-Control-Allow-Private-Network: true",
 )
 

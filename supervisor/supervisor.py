@@ -128,6 +128,7 @@ class Supervisor:
             self._environ,
             standby=standby,
             safe_mode=self._policy.safe_mode and not standby,
+            restarts=self._restarts,
         )
         child = spawn(launch)
         spawned.remember(settings.state_dir, child.pid, self._instance)

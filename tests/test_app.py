@@ -91,7 +91,7 @@ async def test_a_job_that_was_taken_is_done_before_a_signal_ends_the_daemon(star
         while (await socket.receive_json())["event"] != "started":
             pass
         process.send_signal(signal.SIGTERM)
-        await event(process, "job_done")
+        await event(process, "job_over")
         while not socket.closed:
             await socket.receive()
         assert socket.close_code == 1012

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from daemon.config_file import KINDS, path_of, read_config
 from daemon.errors import WrongSettings
 from daemon.settings import DEFAULT_ORIGINS, FOR_THE_SUPERVISOR, read, supervisor_environ
+from daemon.settings_table import EVERY
+from supervisor.settings import read_settings
 
 Write = Callable[[str], dict[str, str]]
 
@@ -68,11 +70,20 @@ def test_the_environment_wins_over_the_file_and_the_file_over_what_is_usual(writ
         ("cache_hours = nan", "cache_hours is 'nan'; it must be a number of hours above 0"),
         ("device = 1", "device is 1; it must be text"),
         ("device = []", "device is []; it must be text"),
+        ("pairing = 1", "pairing is 1; it must be true or false"),
+        ('pairing = "true"', "pairing is 'true'; it must be true or false"),
+        ("cache_hours = true", "cache_hours is True; it must be a number"),
+        ('host = "localhost"', "host is 'localhost'; it must be a literal address"),
+        ("retry_every = 1e9", "retry_every is '1000000000.0'; it must be a number of seconds"),
+        ("crashes_most = 0", "crashes_most is '0'; it must be a whole number from 1 to 1000"),
         ('device = ["a", 1]', "device is"),
         ('device = ["a,b"]', "device is"),
         ('device = ""', "device is ''"),
         ('log_format = "xml"', "log_format is 'xml'; it must be auto, json or pretty"),
         ('state_dir = "here"', "state_dir is 'here'; it must be an absolute path"),
+        ('state_dir = "~nobody-of-this-name/x"', "it must be an absolute path"),
+        ('cache_dir = "/a\\u0000b"', "it must be an absolute path"),
+        ('origins = ["http://a\\u0000b"]', "it must be text"),
         ('devices = "cpu"', "there is no setting 'devices'; is it 'device'?"),
         ("[server]\nport = 1", "there is no setting 'server'"),
         ("listen_fds = 3", "there is no setting 'listen_fds'"),
@@ -132,6 +143,7 @@ def test_the_supervisor_is_told_what_concerns_it_unless_the_environment_says_it_
         "PRO_ENGINE_CACHE_DIR": "/home/ann/.cache/pro-engine",
         "PRO_ENGINE_ORIGINS": ",".join(DEFAULT_ORIGINS),
         "PRO_ENGINE_FROM_FILE": "drain_deadline,log_format,origins",
+        "PRO_ENGINE_UNTIL_RESTART": "cache_dir,host,state_dir",
     }
 
 
@@ -159,13 +171,43 @@ def test_every_key_that_the_supervisor_is_told_is_a_key_of_the_file() -> None:
     assert set(FOR_THE_SUPERVISOR) <= set(KINDS)
 
 
-def test_every_setting_of_a_person_can_stand_in_the_file() -> None:
-    """Read from the code: what `get` is asked for, without what only the supervisor or a unit says."""
-    source = Path(sys.modules["daemon.settings"].__file__ or "").read_text()
-    asked = {name.lower() for name in re.findall(r'(?<!\.)\bget\("([A-Z_]+)"', source)}
+def test_what_only_our_own_processes_and_a_unit_say_cannot_stand_in_the_file() -> None:
     only_ours = {"listen_fds", "lifeline_fd", "heartbeat_fd", "instance", "standby", "safe_mode", "shared_dir"}
-    assert asked - only_ours <= set(KINDS)
-    assert not only_ours & set(KINDS)
+    assert {setting.key for setting in EVERY} - set(KINDS) == only_ours
+    assert {setting.key for setting in EVERY} >= set(KINDS)
+
+
+def test_an_empty_list_is_no_word_where_none_is_usual(write: Write) -> None:
+    assert read(write("hosts = []")).hosts == ()
+
+
+def test_what_is_true_or_false_is_so_in_the_file_too(write: Write) -> None:
+    found = read(write("start_paused = true\npairing = false"))
+    assert (found.start_paused, found.pairing) == (True, False)
+
+
+def test_who_was_told_already_is_told_the_same_again(write: Write) -> None:
+    """As where one is started out of what another one started."""
+    env = write('host = "::1"\nport = 4000\nretry_every = 30\n') | {"PRO_ENGINE_CACHE_DIR": "/mine"}
+    told = supervisor_environ(env)
+    assert supervisor_environ(env | told) == told
+
+
+def test_the_supervisor_is_told_a_clean_word_where_the_environments_is_none(write: Write) -> None:
+    """It takes its environment to the letter, and would end with 78 for what is no mistake to the daemon."""
+    env = write("retry_every = 5") | {
+        "PRO_ENGINE_PORT": " 4000 ",
+        "PRO_ENGINE_HOST": "",
+        "PRO_ENGINE_RETRY_EVERY": " ",
+        "PRO_ENGINE_BACKOFF_MAX": "",
+        "PRO_ENGINE_STATE_DIR": "here",
+    }
+    told = env | supervisor_environ(env)
+    supervised = read_settings(told)
+    assert (supervised.port, supervised.host, supervised.state_dir) == (4000, "127.0.0.1", Path.cwd() / "here")
+    assert (supervised.intensity.retry_every, supervised.backoff.longest) == (5.0, 30.0)
+    assert told["PRO_ENGINE_FROM_FILE"] == "backoff_max,origins,retry_every"
+    assert told["PRO_ENGINE_UNTIL_RESTART"] == "cache_dir,host"
 
 
 @given(st.text())

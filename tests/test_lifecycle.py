@@ -135,6 +135,21 @@ async def test_the_heartbeat_says_ready_once_and_then_beats(
     assert heard.startswith(b"ready\nbeat\nbeat\nbeat\n")
 
 
+async def test_each_beat_tells_how_late_the_loop_came_to_it(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "BEAT_SECONDS", 0.01)
+    late: asyncio.Queue[float] = asyncio.Queue()
+    beat = Heartbeat(pipe[1])
+    beat.start(late.put_nowait)
+    async with asyncio.timeout(10):
+        assert await late.get() >= 0
+        time.sleep(0.2)  # as whoever blocks the loop does
+        while await late.get() < 0.19:
+            pass
+    beat.stop()
+
+
 async def test_a_reader_that_is_full_or_gone_is_no_trouble(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,7 +70,7 @@ async def test_a_service_left_behind_of_ones_own_does_not_hide_the_machines(
     async with running(tmp_path, kernel_cache, shared_dir=machines.state) as service:
         publish(machines, service.port)
         async with connect(own, env_of(machines)) as client:
-            assert client.address.port == service.port
+            assert client.url == f"http://127.0.0.1:{service.port}"
             assert (await client.service_info())["name"] == "pro-engine"
     for name in ("token", "secret"):
         assert stat.S_IMODE((machines.state / name).stat().st_mode) == 0o640

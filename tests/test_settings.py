@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from daemon.errors import WrongSettings
-from daemon.settings import DEFAULT_ORIGINS, folders, read
+from daemon.settings import DEFAULT_ORIGINS, Held, folders, held_until_restart, read, supervisor_environ
+from daemon.settings_table import EVERY
+from daemon.settings_table.kinds import Kind
+from daemon.settings_table.setting import Setting
+from daemon.settings_table.supervisors import SUPERVISORS
 
 HOME = {"HOME": "/home/ann"}
 
@@ -56,6 +63,16 @@ def test_an_empty_word_is_as_good_as_none() -> None:
         ("DRAIN_SECONDS", "-1"),
         ("STANDBY", "yes"),
         ("SAFE_MODE", "2"),
+        ("HOST", "localhost"),
+        ("PORT", "3_007"),
+        ("PAIRING", "maybe"),
+        ("MAX_FRAMES", "0"),
+        ("CACHE_MB", "1e4"),
+        ("CACHE_MB", "10000000000"),
+        ("EVENT_DAYS", "3651"),
+        ("HEADER_SECONDS", "86401"),
+        ("RESTARTS", "-1"),
+        ("RESTARTS", "many"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_it_may_be(name: str, value: str) -> None:
@@ -76,3 +93,81 @@ def test_folders_are_ours_by_name_else_systemds_else_the_users(monkeypatch: pyte
     assert folders(env).runtime_file == Path("/mine/runtime.json")
     monkeypatch.setattr("sys.platform", "darwin")
     assert folders(HOME).cache == Path("/home/ann/Library/Caches/pro-engine")
+
+
+OTHERS = {"host": "::1", "log_format": "json", "worker_memory_mb": "1"}
+BY_KIND = {Kind.WHOLE: "7", Kind.NUMBER: "8", Kind.WORDS: "http://x:1", Kind.FOLDER: "/x", Kind.TEXT: "x"}
+
+
+def another(setting: Setting[Any]) -> str:
+    """A right value that is not the default."""
+    if setting.form.kind is Kind.TRUTH:
+        return "0" if setting.default == "true" else "1"
+    return OTHERS.get(setting.key) or ("5,6" if setting.key == "listen_fds" else BY_KIND[setting.form.kind])
+
+
+@pytest.mark.parametrize("setting", [one for one in EVERY if one not in SUPERVISORS], ids=lambda one: one.key)
+def test_each_setting_of_the_table_counts(setting: Setting[Any]) -> None:
+    assert read(HOME | {setting.variable: another(setting)}) != read(HOME)
+
+
+def test_units_are_turned_into_bytes_pixels_and_seconds() -> None:
+    found = read(HOME)
+    assert (found.max_upload_bytes, found.max_message_bytes, found.cache_bytes) == (512 << 20, 64 << 10, 10 << 30)
+    assert (found.max_source_pixels, found.max_output_pixels) == (100_000_000, 400_000_000)
+    assert (found.pin_seconds, found.event_seconds, found.keep_alive_seconds) == (3600.0, 7 * 86_400.0, 75.0)
+    assert (found.max_queue, found.max_queue_per_client, found.max_subscribers) == (2000, 1000, 1000)
+    assert (found.pairing, found.start_paused) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ({"DRAIN_SECONDS": "90"}, "PRO_ENGINE_DRAIN_SECONDS is '90'; it must be below drain_deadline, which is 90"),
+        ({"DRAIN_DEADLINE": "20"}, "PRO_ENGINE_DRAIN_DEADLINE is '20'; it must be above drain_seconds, which is 20"),
+        ({"DRAIN_SECONDS": "5", "DRAIN_DEADLINE": "4"}, "PRO_ENGINE_DRAIN_SECONDS is '5'; it must be below"),
+    ],
+)
+def test_jobs_are_not_promised_more_time_than_the_supervisor_gives(words: dict[str, str], says: str) -> None:
+    with pytest.raises(WrongSettings, match=says):
+        read(HOME | {f"PRO_ENGINE_{name}": value for name, value in words.items()})
+    assert read(HOME | {"PRO_ENGINE_DRAIN_SECONDS": "500", "PRO_ENGINE_DRAIN_DEADLINE": "501"}).drain_seconds == 500
+
+
+def test_what_the_file_changed_in_vain_is_told_with_the_value_in_use(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('host = "::1"\nretry_every = 5\nmax_queue = 5\n')
+    env = HOME | {"PRO_ENGINE_CONFIG": str(file), "PRO_ENGINE_CACHE_DIR": "/mine"}
+    env |= supervisor_environ(env)
+    assert list(held_until_restart(env)) == []
+    file.write_text('port = 4000\nretry_every = 5.0\ncache_dir = "/others"\nhealth_every = 3\nmax_queue = 6\n')
+    source = f"file {file}"
+    assert list(held_until_restart(env)) == [
+        Held("host", "::1", "127.0.0.1", "default"),
+        Held("port", "3007", "4000", source),
+        Held("health_every", "10", "3", source),
+    ]
+    assert (read(env).host, read(env).port, read(env).max_queue) == ("::1", 3007, 6)
+
+
+def test_a_wrong_value_that_only_the_next_start_would_meet_is_told_now(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("")
+    env = HOME | {"PRO_ENGINE_CONFIG": str(file)}
+    env |= supervisor_environ(env)
+    file.write_text("port = 70000")
+    with pytest.raises(WrongSettings, match="port is '70000'; it must be a port"):
+        list(held_until_restart(env))
+
+
+def test_nothing_is_held_where_no_supervisor_was_told(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("port = 4000")
+    assert list(held_until_restart(HOME | {"PRO_ENGINE_CONFIG": str(file)})) == []
+
+
+def test_the_settings_load_nothing_heavy() -> None:
+    """The command line reads them for every word, and a standby while the present daemon works."""
+    says = "import sys, daemon.settings; print(sorted({'pydantic', 'aiohttp', 'asyncio', 'rich'} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", says], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"

@@ -14,3 +14,4 @@ class Caller:
 
     owner: str
     is_admin: bool = False
+    pairing: str | None = None  # the one by which a page was let in

@@ -22,7 +22,7 @@ async def clear_cache(request: web.Request) -> web.Response:
 
 
 async def _figures(parts: Parts, caller: Caller) -> CacheOut:
-    entries, size = await parts.ledger.cache_figures(_whose(caller))
+    entries, size = await parts.facts.cache_figures(_whose(caller))
     return CacheOut(
         scope="all" if caller.is_admin else "own",
         entries=entries,

@@ -18,7 +18,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
-from daemon.api.live import say_goodbye_to_all
+from daemon.api.goodbye import say_goodbye_to_all
 from daemon.api.parts import PARTS, Parts
 from daemon.drain import FAST_SECONDS, Drain
 

@@ -9,11 +9,12 @@ from aiohttp.typedefs import Handler
 
 from daemon.accounts.caller import Caller
 from daemon.api.parts import CALLER, PARTS, Parts
-from daemon.api.route import Access, route_of
+from daemon.api.route import Access, read_query, route_of
+from daemon.api.wire.jobs import ResultQuery
 from daemon.errors import AccessTokenRequired, InvalidToken, NotPermitted, OriginNotAllowed, WrongHost
 
 PREFLIGHT_SECONDS: Final = "600"
-ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Prefer, Range"
+ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, Range"
 EXPOSED_HEADERS: Final = "Location, Content-Disposition, Retry-After, ETag, Content-Range"
 
 
@@ -61,7 +62,24 @@ def _require_origin(request: web.Request, parts: Parts) -> str | None:
 
 def is_allowed_origin(request: web.Request, origin: str, parts: Parts) -> bool:
     """Listed, or our own page. `null`, which sandboxed frames and local files send, is neither."""
-    return origin in parts.origins or origin == f"{request.scheme}://{request.host}"
+    return origin in parts.origins or origin == own_origin(request)
+
+
+def own_origin(request: web.Request) -> str:
+    """Of our own page, by the name that it was asked for."""
+    return f"{request.scheme}://{request.host}"
+
+
+def listed_origin(request: web.Request) -> str:
+    """The Origin of the page that asks.
+
+    Raises:
+        OriginNotAllowed: it is no page, or not one of another Origin that is listed.
+    """
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is None or origin not in request.app[PARTS].origins:
+        raise OriginNotAllowed("only a page of a listed origin may ask this; PRO_ENGINE_ORIGINS lists them")
+    return origin
 
 
 def _preflight(request: web.Request, origin: str) -> dict[str, str]:
@@ -72,15 +90,18 @@ def _preflight(request: web.Request, origin: str) -> dict[str, str]:
         "Access-Control-Max-Age": PREFLIGHT_SECONDS,
         "Vary": "Origin",
     }
+    # Of an earlier plan of Chrome's. What it does now, Local Network Access, asks the user and sends no headers.
     if request.headers.get("Access-Control-Request-Private-Network") == "true":
         headers["Access-Control-Allow-Private-Network"] = "true"
     return headers
 
 
 def _caller(request: web.Request, parts: Parts, access: Access) -> Caller:
-    ticket = request.query.get("ticket")
-    if ticket and access is Access.TICKET:
-        return Caller(parts.access.owner_by_ticket(ticket, request.match_info["id"], parts.clock()))
+    if access is Access.TICKET and (ticket := read_query(request, ResultQuery).ticket):
+        owner = parts.access.owner_by_ticket(ticket, request.match_info["id"], parts.clock())
+        if parts.pairings.is_shut_out(owner):
+            raise InvalidToken("the page that this link was made for may not use the service any more")
+        return Caller(owner)
     caller = identify(request, bearer(request))
     if access is Access.ADMIN and not caller.is_admin:
         raise NotPermitted("only the machine's own token administers this service; `pro-engine token` shows it")
@@ -93,7 +114,8 @@ def identify(request: web.Request, token: str) -> Caller:
     Raises:
         InvalidToken: nobody that we know.
     """
-    return request.app[PARTS].access.caller(token)
+    parts = request.app[PARTS]
+    return parts.pairings.caller(token, request.headers.get(hdrs.ORIGIN)) or parts.access.caller(token)
 
 
 def bearer(request: web.Request) -> str:

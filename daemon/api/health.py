@@ -70,7 +70,11 @@ def _services(parts: Parts, devices: ExecutorStatus) -> dict[str, dict[str, Any]
         "file_manager": {"status": "ok"},
         "hardware_detector": {"status": "ok" if names else "starting", "devices": names, "starts": devices.starts},
         "cache": {"status": "ok"},
-        "queue": {"status": "ok", "waiting": len(parts.queue), "running": parts.runner.running},
+        "queue": {
+            "status": "paused" if parts.queue.paused else "ok",
+            "waiting": len(parts.queue),
+            "running": parts.runner.running,
+        },
         "supabase": {"status": "off", "reason": "local mode"},
         "usage_stream": {"status": "off", "reason": "local mode"},
     }

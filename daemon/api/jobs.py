@@ -17,6 +17,7 @@ from aiohttp.abc import AbstractStreamWriter
 from daemon.api.parts import CALLER, PARTS, Parts
 from daemon.api.process import until_over
 from daemon.api.route import answer, read_query
+from daemon.api.sending import PieceByPiece
 from daemon.api.wire.jobs import JobOut, JobsPage, JobsQuery, job_out
 from daemon.errors import ProEngineError, ResultExpired, ResultNotReady
 from daemon.executor.messages import OutputFormat
@@ -72,16 +73,18 @@ async def send_result(request: web.Request) -> web.StreamResponse:
         "Content-Disposition": _disposition(job.name, job.out_width, job.out_height, job.format),
         "Cache-Control": "private, no-cache",
     }
-    return _ResultResponse(path, headers=headers, on_sent=lambda: parts.ledger.fetched(job))
+    return _ResultResponse(path, headers, parts.limits.send_seconds, on_sent=lambda: parts.ledger.fetched(job))
 
 
-class _ResultResponse(web.FileResponse):
+class _ResultResponse(PieceByPiece):
     """Notes the fetch once the picture's end is sent: a look at its head or its first bytes, or an answer that broke
     off, leaves the result pinned.
     """
 
-    def __init__(self, path: Path, headers: dict[str, str], on_sent: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(path, headers=headers)
+    def __init__(
+        self, path: Path, headers: dict[str, str], send_seconds: float, on_sent: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(path, headers, send_seconds)
         self._on_sent = on_sent
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:

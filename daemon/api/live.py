@@ -13,8 +13,10 @@ from typing import Final
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
+from daemon.accounts.caller import Caller
+from daemon.api.goodbye import NOT_LET_IN, say_goodbye
 from daemon.api.guard import bearer, identify
-from daemon.api.parts import PARTS, Parts
+from daemon.api.parts import CALLER, PARTS, Parts
 from daemon.api.wire.base import Wire
 from daemon.api.wire.jobs import JobOut, job_out
 from daemon.api.wire.messages import (
@@ -26,52 +28,55 @@ from daemon.api.wire.messages import (
     SubscribeMessage,
     read_client_message,
 )
-from daemon.errors import AccessTokenRequired, BadRequest, InvalidToken, NotFound, ProEngineError
+from daemon.errors import AccessTokenRequired, BadRequest, InvalidToken, NotFound, ProEngineError, TooManySubscribers
 from daemon.jobs.events import Subscriber
 from daemon.store.jobs import JobEvent
 
 AUTH_SECONDS: Final = 5.0
 PING_SECONDS: Final = 20.0
 SEND_SECONDS: Final = 30.0  # a peer whose buffers stay full this long is behind
-MAX_MESSAGE: Final = 1 << 16
+RETRY_SECONDS: Final = 10
 SNAPSHOT_JOBS: Final = 200
-NOT_LET_IN: Final = 4401
 BEHIND: Final = WSCloseCode.TRY_AGAIN_LATER  # 1013
-CLOSE_SECONDS: Final = 2.0  # for a peer to take the closing in
 log = structlog.get_logger(__name__)
 
 
 async def live(request: web.Request) -> web.WebSocketResponse:
     parts = request.app[PARTS]
-    socket = web.WebSocketResponse(heartbeat=PING_SECONDS, max_msg_size=MAX_MESSAGE)
-    await socket.prepare(request)
+    if len(parts.sockets) >= parts.limits.subscribers:
+        raise TooManySubscribers(f"{len(parts.sockets)} clients are listening already", retry_after=RETRY_SECONDS)
+    socket = web.WebSocketResponse(heartbeat=PING_SECONDS, max_msg_size=parts.limits.message_bytes)
+    try:
+        await socket.prepare(request)
+    except ValueError as error:  # of bytes in its headers that are no text
+        raise BadRequest("this is no WebSocket handshake") from error
     parts.sockets[socket] = request
     try:
         if parts.closing.is_set():  # it came over a connection from before
             await say_goodbye(socket, request, WSCloseCode.SERVICE_RESTART, b"restarting")
             return socket
-        owner = await _let_in(request, socket)
-        if owner is not None:
+        caller = await _let_in(request, socket)
+        if caller is not None:
             # who leaves in the middle of an answer has left
-            with contextlib.suppress(ConnectionError), parts.hub.subscription(owner) as subscriber:
+            with contextlib.suppress(ConnectionError), parts.hub.subscription(caller.owner) as subscriber:
                 await _converse(request, socket, subscriber)
     finally:
         del parts.sockets[socket]
     return socket
 
 
-async def _let_in(request: web.Request, socket: web.WebSocketResponse) -> str | None:
+async def _let_in(request: web.Request, socket: web.WebSocketResponse) -> Caller | None:
     """Who it is; None, and the socket closed, where nobody proves to be anybody in time."""
     try:
         if hdrs.AUTHORIZATION in request.headers:
-            return identify(request, bearer(request)).owner
+            return _note(request, bearer(request))
         message = await socket.receive(timeout=AUTH_SECONDS)
         if message.type is not WSMsgType.TEXT:
             return None
         first = read_client_message(message.data)
         if not isinstance(first, AuthMessage):
             raise AccessTokenRequired("the first message must be of type auth")
-        owner = identify(request, first.token).owner
+        caller = _note(request, first.token)
     except TimeoutError:
         await _refuse(socket, AccessTokenRequired("no auth message came in time"))
     except ProEngineError as error:
@@ -79,28 +84,14 @@ async def _let_in(request: web.Request, socket: web.WebSocketResponse) -> str | 
     else:
         with contextlib.suppress(ConnectionError):
             await _send_model(socket, AuthenticatedMessage(store=request.app[PARTS].store))
-        return owner
+        return caller
     return None
 
 
-async def say_goodbye(socket: web.WebSocketResponse, request: web.Request, code: int, message: bytes) -> None:
-    """Close a socket. A peer that takes nothing in would not take the closing in either: it is cut off a little later,
-    since a transport that is merely closed waits for its buffer to empty, for ever.
-    """
-    if (transport := request.transport) is not None:
-        asyncio.get_running_loop().call_later(2 * CLOSE_SECONDS, transport.abort)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await socket.close(code=code, message=message)
-
-
-async def say_goodbye_to_all(parts: Parts) -> None:
-    """When the daemon stops: clients come back to the next one."""
-    open_now = list(parts.sockets.items())
-    goodbyes = (
-        say_goodbye(socket, request, WSCloseCode.SERVICE_RESTART, b"restarting") for socket, request in open_now
-    )
-    await asyncio.gather(*goodbyes)
+def _note(request: web.Request, token: str) -> Caller:
+    """Who it is, kept with the request: whoever is shut out later is to be found."""
+    request[CALLER] = caller = identify(request, token)
+    return caller
 
 
 async def _refuse(socket: web.WebSocketResponse, error: ProEngineError) -> None:
@@ -136,8 +127,10 @@ async def _converse(request: web.Request, socket: web.WebSocketResponse, subscri
 
 
 def _same_owner(request: web.Request, token: str, owner: str) -> None:
-    if identify(request, token).owner != owner:
+    caller = identify(request, token)
+    if caller.owner != owner:
         raise InvalidToken("this connection belongs to another user")
+    request[CALLER] = caller
 
 
 async def _stop(task: asyncio.Task[None] | None) -> None:
@@ -155,6 +148,7 @@ async def _tell(
     except ConnectionError:
         return
     except TimeoutError:
+        request.app[PARTS].figures.subscribers_cut.add()
         await say_goodbye(socket, request, BEHIND, b"too far behind")
     except Exception:
         log.exception("socket_broke")

@@ -10,14 +10,20 @@ from aiohttp import web
 
 from daemon.accounts.caller import Caller
 from daemon.accounts.local import LocalAccess
+from daemon.accounts.login import LoginCodes
+from daemon.accounts.pairing import Pairings
+from daemon.api.sending import SEND_SECONDS
 from daemon.api.wire.messages import EventTexts
 from daemon.executor.executor import Executor
 from daemon.jobs.events import EventHub
+from daemon.jobs.figures import Figures
 from daemon.jobs.job import Job
 from daemon.jobs.ledger import Ledger
+from daemon.jobs.preflight import Preflight
 from daemon.jobs.queue import JobQueue
 from daemon.jobs.runner import JobRunner
 from daemon.jobs.submission import Submission
+from daemon.store.facts import StoreFacts
 from daemon.store.files import Files
 from daemon.store.sweep import Sweep
 
@@ -29,6 +35,10 @@ class ApiLimits:
     output_pixels: int
     cache_bytes: int
     cache_ttl: float  # seconds
+    subscribers: int = 1000  # open WebSockets
+    message_bytes: int = 1 << 16  # of a client's message over one
+    upload_stall_seconds: float = 30.0  # in which an upload has to bring 16 KiB
+    send_seconds: float = SEND_SECONDS  # in which a client has to take a piece of its result
 
 
 @dataclass(frozen=True)
@@ -36,20 +46,26 @@ class Parts:
     """The daemon's parts, as the handlers see them."""
 
     access: LocalAccess
+    pairings: Pairings
+    logins: LoginCodes
     files: Files
     ledger: Ledger
     hub: EventHub
     queue: JobQueue
     submission: Submission
     runner: JobRunner
+    preflight: Preflight
     executor: Executor
     sweep: Sweep
+    facts: StoreFacts
     store: str  # names the store that sequence numbers count in
     limits: ApiLimits
     origins: frozenset[str]
     hosts: frozenset[str]
     clock: Callable[[], float]
     started_at: float
+    figures: Figures
+    restarts: int = 0  # daemons that ended unasked under our supervisor
     safe_mode: bool = False  # the supervisor does not trust the GPU
     texts: EventTexts = field(default_factory=EventTexts)
     # open ones and how each was asked for, to be closed when the daemon stops

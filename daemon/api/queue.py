@@ -16,14 +16,14 @@ async def show_queue(request: web.Request) -> web.Response:
 async def pause_queue(request: web.Request) -> web.Response:
     """What runs goes on, what comes is taken and waits: until `resume`, over restarts of the service too."""
     parts = request.app[PARTS]
-    await parts.ledger.keep_queue_paused(paused=True)
+    await parts.facts.keep_queue_paused(paused=True)
     parts.queue.pause()
     return answer(_out(parts))
 
 
 async def resume_queue(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
-    await parts.ledger.keep_queue_paused(paused=False)
+    await parts.facts.keep_queue_paused(paused=False)
     parts.queue.resume()
     return answer(_out(parts))
 

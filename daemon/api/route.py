@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from pydantic import BaseModel
 
-from daemon.api.wire.base import read_text_fields
-from daemon.errors import ProEngineError
+from daemon.api.wire.base import read_json_text, read_text_fields
+from daemon.errors import BadRequest, ProEngineError, RequestTimeout, UploadTooLarge
 
+MAX_JSON: Final = 1 << 16
+JSON_SECONDS: Final = 10.0
+# what aiohttp raises over a body that ends too early, or is not coded as it says
+BROKEN_BODY: Final = (ConnectionError, web.RequestPayloadError, HttpProcessingError)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Query = TypeVar("Query", bound=BaseModel)
+Json = TypeVar("Json", bound=BaseModel)
 
 
 class Access(Enum):
@@ -38,12 +45,33 @@ Body = type[BaseModel] | Media | None
 
 
 @dataclass(frozen=True)
+class Header:
+    """A header of a request or an answer, where a sentence does not say all of it."""
+
+    says: str
+    pattern: str | None = None  # what a request's value must match
+    always: bool = True  # every such answer has it
+
+
+Headers = Mapping[str, str | Header]  # by name; a sentence alone stands for `Header(sentence)`
+
+
+@dataclass(frozen=True)
 class Answer:
     """One way in which a route answers when nothing is wrong."""
 
     says: str
     body: Body = None
-    headers: Mapping[str, str] = field(default_factory=dict)  # by name: what it says
+    headers: Headers = field(default_factory=dict)
+    links: tuple[str, ...] = ()  # paths whose `{id}` is the `id` of this answer
+
+
+@dataclass(frozen=True)
+class Messages:
+    """What goes over a WebSocket, in each direction."""
+
+    client: tuple[type[BaseModel], ...]
+    server: tuple[type[BaseModel], ...]
 
 
 @dataclass(frozen=True)
@@ -59,8 +87,10 @@ class Route:
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None  # JSON; the upload of a picture is described by `upload`
     upload: bool = False  # takes a picture: multipart, or raw with the fields in the query
-    headers: Mapping[str, str] = field(default_factory=dict)  # that a request may have, by name: what it means
+    headers: Headers = field(default_factory=dict)  # that a request may have
     errors: tuple[type[ProEngineError], ...] = ()  # beside those that any route may answer with
+    variables: Mapping[str, str] = field(default_factory=dict)  # of the path: what each stands for
+    messages: Messages | None = None  # of a WebSocket
 
 
 ROUTE_OF: web.AppKey[Mapping[Handler, Route]] = web.AppKey("route_of", Mapping[Handler, Route])
@@ -77,7 +107,48 @@ def read_query(request: web.Request, model: type[Query]) -> Query:
     Raises:
         BadRequest: names every parameter that is wrong, and why.
     """
+    require_once(request, model.model_fields)
     return read_text_fields(model, request.query)
+
+
+async def read_json(request: web.Request, model: type[Json]) -> Json:
+    """The body as a model; no body at all is an empty object, whatever its type is said to be.
+
+    Raises:
+        BadRequest: names every member that is wrong, and why; or it is no JSON, or broke off.
+        UploadTooLarge: it is longer than 64 KiB.
+        RequestTimeout: it did not come within 10 s.
+    """
+    return read_json_text(model, await _json_text(request) or b"{}")
+
+
+async def read_body(request: web.Request, model: type[Json]) -> Json:
+    """A JSON body as a model, or the query where there is no body. Raises as `read_json` does."""
+    text = await _json_text(request)
+    return read_json_text(model, text) if text else read_query(request, model)
+
+
+async def _json_text(request: web.Request) -> bytes:
+    text = bytearray()
+    try:
+        async with asyncio.timeout(JSON_SECONDS):
+            async for chunk in request.content.iter_any():
+                text += chunk
+                if len(text) > MAX_JSON:
+                    raise UploadTooLarge(f"the body is longer than {MAX_JSON >> 10} KiB")
+    except TimeoutError:
+        raise RequestTimeout("the body did not come in time") from None
+    except BROKEN_BODY as error:
+        raise BadRequest("the body broke off, or cannot be read") from error
+    if text and request.content_type != "application/json":
+        raise BadRequest("send the body as `Content-Type: application/json`")
+    return bytes(text)
+
+
+def require_once(request: web.Request, names: Iterable[str]) -> None:
+    """Raises BadRequest where the query says one of `names` twice: which of the two is meant is anybody's guess."""
+    if twice := [name for name in names if len(request.query.getall(name, ())) > 1]:
+        raise BadRequest("; ".join(f"{name}: came twice" for name in twice), fields=twice)
 
 
 def answer(

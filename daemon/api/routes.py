@@ -7,11 +7,17 @@ from typing import Final
 
 from aiohttp import web
 
-from daemon.api import cache, health, jobs, live, process, queue, service_info
-from daemon.api.route import ROUTE_OF, Access, Answer, Media, Route
-from daemon.api.wire.about import HealthOut, HealthQuery, ServiceInfoOut
+from daemon.api import contract, health, jobs, live, models, preflight, process, service_info, upload
+from daemon.api.contract import CONTRACT, contract_of
+from daemon.api.metrics import scrape
+from daemon.api.pairing_routes import PAIRING_ROUTES
+from daemon.api.route import ROUTE_OF, Access, Answer, Header, Media, Messages, Route
+from daemon.api.storage_routes import STORAGE_ROUTES
+from daemon.api.wire.about import HealthOut, HealthQuery, ServiceInfoOut, UnavailableOut
 from daemon.api.wire.jobs import JobOut, JobsPage, JobsQuery, ResultQuery
-from daemon.api.wire.storage import CacheOut, ClearedOut, ClearQuery, QueueOut
+from daemon.api.wire.messages import FROM_CLIENT, FROM_SERVER
+from daemon.api.wire.models import ModelsOut
+from daemon.api.wire.preflight import PreflightFields, PreflightOut
 from daemon.errors import (
     BrokenImage,
     DiskFull,
@@ -24,11 +30,17 @@ from daemon.errors import (
     ResultExpired,
     ResultNotReady,
     StoreBusy,
+    TooManySubscribers,
     UnsupportedFormat,
+    UploadStalled,
     UploadTooLarge,
 )
 
+METRICS: Final = Media(("text/plain", "application/openmetrics-text"))
 PICTURES: Final = Media(("image/png", "image/jpeg", "image/webp"))
+JSON: Final = Media(("application/json",))
+JOB: Final = {"id": "of the job"}
+OF_JOB: Final = ("/api/jobs/{id}", "/api/jobs/{id}/result")
 
 ROUTES: Final[Sequence[Route]] = (
     Route(
@@ -39,7 +51,11 @@ ROUTES: Final[Sequence[Route]] = (
         Access.OPEN,
         {
             200: Answer("It takes work.", HealthOut),
-            503: Answer("It takes no work: it is stopping, or failed and being restarted.", HealthOut),
+            503: Answer(
+                "It takes no work: it is stopping, or failed and being restarted.",
+                UnavailableOut,
+                {"Retry-After": Header("seconds until the next try to restart it", always=False)},
+            ),
         },
         query=HealthQuery,
     ),
@@ -58,18 +74,49 @@ ROUTES: Final[Sequence[Route]] = (
         "A picture in: a job out.",
         Access.CALLER,
         {
-            200: Answer("The job is over already: the cache had it, or it ended while you waited.", JobOut),
-            202: Answer("The job is on disk and will be done, whatever happens.", JobOut, {"Location": "of the job"}),
+            200: Answer(
+                "The job is over already: the cache had it, or it ended while you waited.",
+                JobOut,
+                {"Location": "of the job"},
+                links=OF_JOB,
+            ),
+            202: Answer(
+                "The job is on disk and will be done, whatever happens.",
+                JobOut,
+                {"Location": "of the job"},
+                links=OF_JOB,
+            ),
         },
         upload=True,
         headers={
-            "Idempotency-Key": "The same key gives the same job, so a lost answer does no harm. 1 to 255 characters.",
+            "Idempotency-Key": Header(
+                "The same key gives the same job, so a lost answer does no harm. 1 to 255 characters.",
+                pattern=process.KEY,
+            ),
             "Prefer": "`wait=N`: hold the answer until the job is over, for at most N of 60 seconds.",
         },
         errors=(
             *(BrokenImage, UnsupportedFormat, ImageTooLarge, UploadTooLarge, IdempotencyConflict),
-            *(QueueFull, Draining, IntakeUnavailable, StoreBusy, DiskFull),
+            *(UploadStalled, QueueFull, Draining, IntakeUnavailable, StoreBusy, DiskFull),
         ),
+    ),
+    Route(
+        "POST",
+        "/api/preflight",
+        preflight.preflight,
+        "What would come of a job: size, time, memory and cost, or the error that `process` would give now.",
+        Access.CALLER,
+        {200: Answer("It would be taken.", PreflightOut)},
+        body=PreflightFields,
+        errors=(UnsupportedFormat, ImageTooLarge, UploadTooLarge, QueueFull, Draining, DiskFull),
+    ),
+    Route(
+        "GET",
+        "/api/models",
+        models.list_models,
+        "What can be asked for as `model`, beside `auto`.",
+        Access.CALLER,
+        {200: Answer("As it is now.", ModelsOut)},
     ),
     Route(
         "GET",
@@ -88,6 +135,7 @@ ROUTES: Final[Sequence[Route]] = (
         Access.CALLER,
         {200: Answer("As it is now.", JobOut)},
         errors=(NotFound,),
+        variables=JOB,
     ),
     Route(
         "DELETE",
@@ -100,6 +148,7 @@ ROUTES: Final[Sequence[Route]] = (
             202: Answer("It will be seen to within one tile.", JobOut),
         },
         errors=(NotFound, StoreBusy, DiskFull),
+        variables=JOB,
     ),
     Route(
         "GET",
@@ -115,68 +164,55 @@ ROUTES: Final[Sequence[Route]] = (
             416: Answer("There is no such part.", None, {"Content-Range": "how large it is"}),
         },
         query=ResultQuery,
-        headers={"Range": "`bytes=…`", "If-None-Match": "an `ETag` that you have"},
+        headers={
+            "Range": Header("`bytes=0-99`, `bytes=100-`, `bytes=-100`", r"^bytes=([0-9]+-[0-9]*|-[0-9]+)$"),
+            "If-Match": "the `ETag` of the file that it must be",
+            "If-None-Match": "an `ETag` that you have",
+        },
         errors=(NotFound, ResultNotReady, ResultExpired),
+        variables=JOB,
     ),
-    Route(
-        "GET",
-        "/api/queue",
-        queue.show_queue,
-        "How much waits and runs, of all owners.",
-        Access.CALLER,
-        {200: Answer("As it is now.", QueueOut)},
-    ),
-    Route(
-        "POST",
-        "/api/queue/pause",
-        queue.pause_queue,
-        "Hold the queue. What runs goes on, what comes waits, over restarts too.",
-        Access.ADMIN,
-        {200: Answer("It is held.", QueueOut)},
-        errors=(StoreBusy, DiskFull),
-    ),
-    Route(
-        "POST",
-        "/api/queue/resume",
-        queue.resume_queue,
-        "Let the queue go on.",
-        Access.ADMIN,
-        {200: Answer("It goes on.", QueueOut)},
-        errors=(StoreBusy, DiskFull),
-    ),
-    Route(
-        "GET",
-        "/api/cache",
-        cache.show_cache,
-        "What is kept of finished work: everybody's for the machine's own token, else your own.",
-        Access.CALLER,
-        {200: Answer("As it is now.", CacheOut)},
-    ),
-    Route(
-        "DELETE",
-        "/api/cache",
-        cache.clear_cache,
-        "Let go of what is kept: everybody's for the machine's own token, else your own.",
-        Access.CALLER,
-        {200: Answer("What is left.", ClearedOut)},
-        query=ClearQuery,
-        errors=(StoreBusy, DiskFull),
-    ),
+    *STORAGE_ROUTES,
     Route(
         "GET",
         "/ws",
         live.live,
         "Events over a WebSocket, with replay.",
         Access.OWN_WAY,
-        {101: Answer("The messages are described under `x-messages`.")},
+        {101: Answer("The WebSocket is open; `x-messages` describes what goes over it.")},
+        messages=Messages(FROM_CLIENT, FROM_SERVER),
+        errors=(TooManySubscribers,),
     ),
+    Route(
+        "GET",
+        "/api/openapi.json",
+        contract.contract,
+        "This contract, made from the code.",
+        Access.OPEN,
+        {
+            200: Answer("An OpenAPI 3.1 document.", JSON, {"ETag": "of this very document"}),
+            304: Answer("You have it already.", None, {"ETag": "of this very document"}),
+        },
+        headers={"If-None-Match": "an `ETag` that you have"},
+    ),
+    Route(
+        "GET",
+        "/metrics",
+        scrape.metrics,
+        "The figures of the service, for Prometheus.",
+        Access.ADMIN,
+        {200: Answer("As they are now: Prometheus's text, or OpenMetrics for who accepts it.", METRICS)},
+    ),
+    *PAIRING_ROUTES,
 )
 
 
 def add_routes(app: web.Application, routes: Sequence[Route] = ROUTES) -> None:
     """Let `app` answer `routes`, and know of each what it is."""
     app[ROUTE_OF] = {route.handler: route for route in routes}
+    app[CONTRACT] = contract_of(routes)
     for route in routes:
-        app.router.add_route(route.method, route.path, route.handler)
+        expect = upload.invite_later if route.upload else None
+        app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
         if route.method == "GET" and route.access is not Access.OWN_WAY:
             app.router.add_route("HEAD", route.path, route.handler)

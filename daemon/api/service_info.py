@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Final, get_args
 
 from aiohttp import web
 
@@ -11,6 +12,9 @@ from daemon.api.route import answer
 from daemon.api.wire.about import Capabilities, Limits, ServiceInfoOut
 from daemon.api.wire.fields import SCALES
 from daemon.jobs.job import LEAST_RATIO, MOST_RATIO
+from daemon.jobs.models import ModelName
+
+NEEDS: Final = {"tiles", "footprint"}  # of a device: what preflight counts by
 
 
 async def service_info(request: web.Request) -> web.Response:
@@ -25,8 +29,8 @@ async def service_info(request: web.Request) -> web.Response:
             auth="local",
             supabase=None,
             capabilities=Capabilities(
-                devices=[device.model_dump() for device in devices],
-                models=["auto", "lanczos"],
+                devices=[device.model_dump(exclude=NEEDS) for device in devices],
+                models=list(get_args(ModelName)),
                 scale_factors=[f"{scale:g}x" for scale in SCALES.values()],
                 scale_range=(LEAST_RATIO, MOST_RATIO),
                 formats_in=["png", "jpeg", "webp"],

@@ -11,9 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from aiohttp import BodyPartReader, web
-from aiohttp.http import HttpProcessingError
+from aiohttp import BodyPartReader, hdrs, web
+from aiohttp.http import HttpVersion11
 
+from daemon.api.pace import Pace, paced
+from daemon.api.route import BROKEN_BODY
 from daemon.errors import BadRequest, UploadTooLarge
 from daemon.jobs.submission import Upload
 from daemon.store.files import Files, disk_errors
@@ -27,21 +29,42 @@ MAX_NAME: Final = 200
 QUERY_CONTROLS: Final = frozenset({"name"})  # of a raw upload: what a multipart part says in its header
 
 
-async def receive(request: web.Request, files: Files, limit: int) -> tuple[Upload, dict[str, str]]:
+async def invite_later(request: web.Request) -> None:
+    """For `Expect: 100-continue`: aiohttp would ask for the body before anybody has looked at who sends what."""
+    if request.version >= HttpVersion11 and not _waits_to_be_asked(request):
+        raise web.HTTPExpectationFailed
+
+
+def _waits_to_be_asked(request: web.Request) -> bool:
+    return request.headers.get(hdrs.EXPECT, "").casefold() == "100-continue"
+
+
+async def _invite(request: web.Request) -> None:
+    if request.version >= HttpVersion11 and _waits_to_be_asked(request):
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
+
+
+async def receive(
+    request: web.Request, files: Files, limit: int, stall_seconds: float
+) -> tuple[Upload, dict[str, str]]:
     """Take a picture and its fields, as multipart or raw with the fields in the query.
 
     Raises:
-        BadRequest, UploadTooLarge, DiskFull: nothing is left behind.
+        BadRequest, UploadTooLarge, UploadStalled, DiskFull: nothing is left behind.
     """
     temp = files.temp()
     try:
-        if request.content_type == "multipart/form-data":
-            return await _multipart(request, temp, limit)
-        _require_size(request.content_length or 0, limit)
-        sha256 = await _store(request.content.iter_chunked(CHUNK), temp, limit)
-        fields = {name: value for name, value in request.query.items() if name not in QUERY_CONTROLS}
-        return Upload(temp, sha256, _clean_name(request.query.get("name"))), fields
-    except (ConnectionError, web.RequestPayloadError, HttpProcessingError) as error:  # what aiohttp raises over a body
+        async with paced(stall_seconds) as pace:
+            if request.content_type == "multipart/form-data":
+                await _invite(request)
+                return await _multipart(request, temp, limit, pace)
+            _require_size(request.content_length or 0, limit)
+            await _invite(request)
+            sha256 = await _store(_body(request, pace), temp, limit, pace)
+            fields = {name: value for name, value in request.query.items() if name not in QUERY_CONTROLS}
+            return Upload(temp, sha256, _clean_name(request.query.get("name"))), fields
+    except BROKEN_BODY as error:
         _remove(temp)
         raise BadRequest("the upload broke off, or cannot be read") from error
     except BaseException:
@@ -54,7 +77,7 @@ def _remove(temp: Path) -> None:
         temp.unlink()
 
 
-async def _multipart(request: web.Request, temp: Path, limit: int) -> tuple[Upload, dict[str, str]]:
+async def _multipart(request: web.Request, temp: Path, limit: int, pace: Pace) -> tuple[Upload, dict[str, str]]:
     fields: dict[str, str] = dict(request.query)
     upload: Upload | None = None
     try:
@@ -65,10 +88,10 @@ async def _multipart(request: web.Request, temp: Path, limit: int) -> tuple[Uplo
             if part.name == "image":
                 if upload is not None:
                     raise BadRequest("one picture a request: `image` came twice")
-                sha256 = await _store(_chunks(part), temp, limit)
+                sha256 = await _store(_chunks(part, pace), temp, limit, pace)
                 upload = Upload(temp, sha256, _clean_name(part.filename))
             else:
-                fields[part.name] = await _field(part)
+                fields[part.name] = await _field(part, pace)
                 if len(fields) > MAX_FIELDS:
                     raise BadRequest("the form has too many fields")
     except (ValueError, AssertionError) as error:  # what aiohttp's reader raises over a malformed body
@@ -78,14 +101,21 @@ async def _multipart(request: web.Request, temp: Path, limit: int) -> tuple[Uplo
     return upload, fields
 
 
-async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
-    while chunk := await part.read_chunk(CHUNK):
+async def _body(request: web.Request, pace: Pace) -> AsyncIterator[bytes]:
+    async for chunk in request.content.iter_chunked(CHUNK):
+        pace.saw(len(chunk))
         yield chunk
 
 
-async def _field(part: BodyPartReader) -> str:
+async def _chunks(part: BodyPartReader, pace: Pace) -> AsyncIterator[bytes]:
+    while chunk := await part.read_chunk(CHUNK):
+        pace.saw(len(chunk))
+        yield chunk
+
+
+async def _field(part: BodyPartReader, pace: Pace) -> str:
     value = bytearray()
-    async for chunk in _chunks(part):
+    async for chunk in _chunks(part, pace):
         value += chunk
         if len(value) > MAX_FIELD:
             raise BadRequest(f"{part.name}: longer than {MAX_FIELD} bytes")
@@ -95,7 +125,7 @@ async def _field(part: BodyPartReader) -> str:
         raise BadRequest(f"{part.name}: not UTF-8") from None
 
 
-async def _store(chunks: AsyncIterator[bytes], path: Path, limit: int) -> str:
+async def _store(chunks: AsyncIterator[bytes], path: Path, limit: int, pace: Pace) -> str:
     """Write chunks to `path` and return their SHA-256.
 
     Disk and hash work happens on a thread of the upload's own, batch after batch, while the next ones come in.
@@ -105,14 +135,14 @@ async def _store(chunks: AsyncIterator[bytes], path: Path, limit: int) -> str:
     behind: deque[asyncio.Future[None]] = deque()
     digest = hashlib.sha256()
     try:
-        file = await loop.run_in_executor(thread, _open, path)
+        file = await pace.rest(loop.run_in_executor(thread, _open, path))
         try:
             async for batch in _batches(chunks, limit):
                 behind.append(loop.run_in_executor(thread, _write, file, digest, batch))
                 if len(behind) > MOST_BEHIND:
-                    await behind.popleft()
+                    await pace.rest(behind.popleft())
             while behind:
-                await behind.popleft()
+                await pace.rest(behind.popleft())
         finally:
             for write in behind:
                 write.cancel()

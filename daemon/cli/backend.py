@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from daemon.api.wire.fields import read_fields
 from daemon.client import Client, connect
-from daemon.errors import BadRequest, Cancelled, ServiceUnreachable, WorkerCrashed, from_code
+from daemon.errors import BadRequest, ServiceUnreachable, WorkerCrashed
 from daemon.executor.executor import Assignment
 from daemon.executor.intake import Intake
+from daemon.executor.intake_limits import IntakeLimits
 from daemon.executor.local import LocalExecutor
 from daemon.executor.messages import Done, FileRef
 from daemon.executor.slot import WorkerOptions
 from daemon.settings import Settings
 
 ATTEMPTS: Final = 3
-SUBMIT_ATTEMPTS: Final = 5
 Fields = dict[str, str]
 
 
@@ -39,7 +39,7 @@ class Backend(Protocol):
     name: str
 
     async def enlarge(self, source: Path, fields: Fields, target: Path, on_progress: Callable[[float], None]) -> Report:
-        """Make `target` of `source`. Raises ProEngineError."""
+        """Make `target` of `source`, whole or not at all. Raises ProEngineError."""
         ...
 
 
@@ -48,39 +48,13 @@ class ServiceBackend:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self.name = f"the service at {client.address.url}"
+        self.name = f"the service at {client.url}"
 
     async def enlarge(self, source: Path, fields: Fields, target: Path, on_progress: Callable[[float], None]) -> Report:
-        job = await self._submit(source, fields)
-        try:
-            if job["state"] in {"queued", "running"}:
-                job = await self._client.follow(job["id"], lambda event: _show(event, on_progress))
-        except BaseException:
-            await self._client.cancel(job["id"])
-            raise
-        if job["state"] == "cancelled":
-            raise Cancelled("the job was cancelled")
-        if job["error"]:
-            raise from_code(job["error"]["code"], job["error"]["message"])
-        with target.open("wb") as file:
-            await self._client.download(job["id"], file)
+        job = await self._client.upscale(source, target, on_progress=on_progress, patient=True, **fields)
         on_progress(1.0)
-        return Report(job["output_width"], job["output_height"], job["device"], job["stages"], job["cache"])
-
-    async def _submit(self, source: Path, fields: Fields) -> dict[str, Any]:
-        """Under one key, so that a picture whose answer was lost in a restart is not enlarged twice."""
-        key = uuid.uuid4().hex
-        for _ in range(SUBMIT_ATTEMPTS - 1):
-            try:
-                return await self._client.submit(source, source.name, fields, key)
-            except ServiceUnreachable:
-                continue  # the supervisor keeps the port: the next try waits in its backlog for the next daemon
-        return await self._client.submit(source, source.name, fields, key)
-
-
-def _show(event: dict[str, Any], on_progress: Callable[[float], None]) -> None:
-    if event.get("event") == "progress":
-        on_progress(event["data"]["progress"])
+        stages = dict(job.stages) if job.stages is not None else None
+        return Report(job.output_width, job.output_height, job.device or "", stages, job.cache)
 
 
 class OwnBackend:
@@ -96,13 +70,15 @@ class OwnBackend:
         spec = read_fields(fields).spec()
         header = await self._intake.probe(source)
         width, height = spec.out_size(header.width, header.height)
-        assignment = Assignment(
-            job=uuid.uuid4().hex,
-            source=FileRef(path=str(source.absolute())),
-            sink=FileRef(path=str(target.absolute())),
-            work=spec.work(width, height, spec.format or header.same_format),
-        )
-        done = await self._run(assignment, on_progress)
+        with _part_of(target) as part:
+            assignment = Assignment(
+                job=uuid.uuid4().hex,
+                source=FileRef(path=str(source.absolute())),
+                sink=FileRef(path=str(part.absolute())),
+                work=spec.work(width, height, spec.format or header.same_format),
+            )
+            done = await self._run(assignment, on_progress)
+            part.replace(target)
         on_progress(1.0)
         return Report(width, height, done.device.name, done.stages.model_dump(), None)
 
@@ -114,6 +90,16 @@ class OwnBackend:
             except WorkerCrashed:
                 continue
         return await (await self._executor.lease()).run(assignment, on_progress)
+
+
+@contextmanager
+def _part_of(target: Path) -> Iterator[Path]:
+    """A temporary name beside the target, gone again unless it was renamed."""
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @asynccontextmanager
@@ -129,7 +115,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             return
     settings.folders.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     executor = LocalExecutor(settings.devices, WorkerOptions(settings.folders.cache, settings.worker_memory))
-    intake = Intake(settings.max_source_pixels)
+    intake = Intake(IntakeLimits(settings.max_source_pixels))
     await executor.start()
     try:
         yield OwnBackend(executor, intake)

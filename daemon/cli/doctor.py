@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.markup import escape
@@ -24,7 +25,6 @@ from daemon.errors import ServiceUnreachable
 from daemon.executor.executor import ExecutorStatus
 from daemon.executor.local import LocalExecutor
 from daemon.executor.slot import WorkerOptions
-from daemon.published import Address
 
 LIBRARIES: Final = ("aiohttp", "aiosqlite", "numba", "numpy", "pillow", "psutil", "pydantic", "structlog", "wgpu")
 OPEN_SECONDS: Final = 150.0
@@ -38,9 +38,9 @@ def doctor(_options: argparse.Namespace) -> int:
     console.print(f"pro-engine {version('pro-engine')}, Python {platform.python_version()}, {platform.platform()}")
     console.print(_libraries())
     console.print(_folders(values.folders))
-    service, address = asyncio.run(_service(values.folders))
+    service, url = asyncio.run(_service(values.folders))
     console.print(service)
-    if values.port and (address is None or address.port != values.port):
+    if values.port and (url is None or urlsplit(url).port != values.port):
         console.print(f"port       {escape(asyncio.run(port.explain(values.host, values.port)))}")
     devices = asyncio.run(_devices(values))
     console.print(_device_table(devices))
@@ -69,12 +69,12 @@ def _folders(folders: settings.Folders) -> str:
     return "\n".join(lines)
 
 
-async def _service(folders: settings.Folders) -> tuple[str, Address | None]:
-    """How the service is, and where; no address where none of ours answers."""
+async def _service(folders: settings.Folders) -> tuple[str, str | None]:
+    """How the service is, and where; no URL where none of ours answers."""
     try:
         async with connect(folders) as client:
             health = await client.health()
-            return f"service    {health['status']} at {client.address.url}", client.address
+            return f"service    {health['status']} at {client.url}", client.url
     except ServiceUnreachable as error:
         return f"service    {escape(error.message)}", None
 

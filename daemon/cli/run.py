@@ -10,7 +10,7 @@ from daemon import settings
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check the settings, name the folders, and hand over: the supervisor reads nothing but its environment."""
+    """Check the settings, tell the supervisor its own, and hand over: it reads nothing but its environment."""
     settings.read()
     env = os.environ | settings.supervisor_environ(os.environ)
     # -P: a folder `supervisor` where somebody happens to stand is not ours

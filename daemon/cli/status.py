@@ -33,9 +33,9 @@ def status(options: argparse.Namespace) -> int:
 
 
 async def _ask() -> tuple[str, dict[str, Any], dict[str, Any]]:
-    async with connect(settings.folders(os.environ)) as client:
-        health = await client.health()
-        return client.address.url, health, published_runtime(client.address, settings.folders(os.environ), os.environ)
+    folders = settings.folders(os.environ)
+    async with connect(folders) as client:
+        return client.url, await client.health(), published_runtime(client.url, folders, os.environ)
 
 
 def _service_lines(url: str, health: dict[str, Any]) -> list[str]:

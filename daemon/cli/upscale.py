@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -103,8 +101,11 @@ async def _all(
                     finally:
                         bars.remove_task(bar)
 
-            outcomes = await asyncio.gather(*(one(item) for item in items))
-    return [outcome for outcome in outcomes if outcome is not None]
+            # not `gather`: an interrupt would close the backend once the first has ended, under those that take their
+            # jobs back
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(item)) for item in items]
+    return [outcome for task in tasks if (outcome := task.result()) is not None]
 
 
 async def _one(
@@ -113,9 +114,8 @@ async def _one(
     started = time.perf_counter()
     try:
         require_picture(item.source)
-        with _fresh(item.target, force=force) as temp:
-            report = await backend.enlarge(item.source, fields, temp, on_progress)
-            temp.replace(item.target)
+        _require_fresh(item.target, force=force)
+        report = await backend.enlarge(item.source, fields, item.target, on_progress)
     except ProEngineError as error:
         return Failure(item, error)
     except OSError as error:
@@ -124,17 +124,10 @@ async def _one(
     return None
 
 
-@contextlib.contextmanager
-def _fresh(target: Path, *, force: bool) -> Iterator[Path]:
-    """A temporary name beside the target, gone again unless it was renamed: a result is there whole or not at all."""
+def _require_fresh(target: Path, *, force: bool) -> None:
     if target.exists() and not force:
         raise BadRequest(f"{target} is there already; --force replaces it")
     target.parent.mkdir(parents=True, exist_ok=True)
-    temp = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        yield temp
-    finally:
-        temp.unlink(missing_ok=True)
 
 
 def _tell(console: Console, item: Item, report: Report, seconds: float) -> None:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from daemon.engine.footprint import footprint
 from daemon.engine.resampling import Resampling
 from daemon.engine.selftest import prove
 from daemon.engine.upscaler import DeviceKind, Upscaler
@@ -37,7 +38,8 @@ class Choice:
     others: list[str] = field(default_factory=list)
 
 
-def facts(choice: Choice) -> DeviceFacts:
+def facts(choice: Choice, idle_bytes: int) -> DeviceFacts:
+    """What the daemon is told of a device; `idle_bytes` is what its worker holds before a job."""
     device = choice.upscaler.device
     return DeviceFacts(
         name=choice.name,
@@ -45,6 +47,8 @@ def facts(choice: Choice) -> DeviceFacts:
         backend=device.backend,
         memory_bytes=device.memory_bytes,
         device_class=device.device_class,
+        tiles=device.tiles,
+        footprint=footprint(idle_bytes + device.tile_bytes),
     )
 
 

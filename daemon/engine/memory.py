@@ -24,6 +24,11 @@ def mapped_bytes() -> int:
     return int(psutil.Process().memory_info().vms)
 
 
+def resident_bytes() -> int:
+    """Memory that this process takes up."""
+    return int(psutil.Process().memory_info().rss)
+
+
 class MemoryWatch(threading.Thread):
     """Ends this process when it grows over `limit` bytes, before the machine starts to swap or kills another."""
 

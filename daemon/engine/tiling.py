@@ -7,12 +7,12 @@ halo is exact. Tiles are of even size rather than full-sized with a sliver at th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daemon.engine.resampling import TAPS, AxisTaps, lanczos3_taps
+from daemon.executor.needs import span_size
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,7 @@ class Tile:
 
 def split_axis(n_in: int, n_out: int, most: int, align: int = 1) -> list[Span]:
     """Cut an axis into spans of at most `most` output samples, their starts at multiples of `align`."""
-    if most < align:
-        raise ValueError(f"spans of {most} samples cannot start at multiples of {align}")
-    count = ceil(n_out / (most - most % align))
-    size = ceil(n_out / count / align) * align
+    size = span_size(n_out, most, align)
     first = lanczos3_taps(n_in, n_out).first
     bounds = [(start, min(start + size, n_out)) for start in range(0, n_out, size)]
     return [Span(start, stop, int(first[start]), int(first[stop - 1]) + TAPS) for start, stop in bounds]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.engine.resampling import Resampling
+from daemon.executor.needs import BandTiles, GridTiles
 
 
 class DeviceKind(StrEnum):
@@ -29,6 +30,8 @@ class Device:
     kind: DeviceKind
     backend: str  # "vulkan", "metal", "d3d12", "gl", or "compiled" for the CPU engine
     memory_bytes: int | None = None  # the largest buffer it grants, where no better figure is to be had
+    tiles: GridTiles | BandTiles | None = None  # how it cuts a picture
+    tile_bytes: int = 0  # what the largest tile takes
 
     @property
     def device_class(self) -> str:

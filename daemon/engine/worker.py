@@ -14,11 +14,23 @@ from pathlib import Path
 
 from daemon.engine.channel import Channel, own_output
 from daemon.engine.choose import Choice, choose, facts
-from daemon.engine.memory import MemoryWatch
+from daemon.engine.memory import MemoryWatch, resident_bytes
 from daemon.engine.upscale import Stage, upscale
 from daemon.engine.upscaler import DeviceKind
 from daemon.errors import Cancelled, DeviceFailed, ProEngineError
-from daemon.executor.messages import Cancel, Done, Failed, Fault, Opened, Progress, Ready, Run, Unusable, Warming
+from daemon.executor.messages import (
+    Cancel,
+    DeviceFacts,
+    Done,
+    Failed,
+    Fault,
+    Opened,
+    Progress,
+    Ready,
+    Run,
+    Unusable,
+    Warming,
+)
 
 
 class Worker:
@@ -33,6 +45,7 @@ class Worker:
         self._jobs: queue.SimpleQueue[Run] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
         self._choice: Choice
+        self._idle_bytes: int | None = None
 
     def listen(self) -> None:
         """Take messages in a thread of its own, so that a cancel is seen while the device works."""
@@ -63,7 +76,12 @@ class Worker:
 
     def _announce(self) -> None:
         choice = self._choice
-        self._channel.send(Opened(device=facts(choice), rejected=choice.rejected, others=choice.others))
+        self._channel.send(Opened(device=self._facts(), rejected=choice.rejected, others=choice.others))
+
+    def _facts(self) -> DeviceFacts:
+        if self._idle_bytes is None:  # later there may be a job's pixels among them
+            self._idle_bytes = resident_bytes()
+        return facts(self._choice, self._idle_bytes)
 
     def _run(self, run: Run) -> None:
         def on_progress(fraction: float, stage: Stage) -> None:
@@ -87,7 +105,7 @@ class Worker:
             self._channel.send(
                 Done(
                     job=run.job,
-                    device=facts(self._choice),
+                    device=self._facts(),
                     stages=outcome.stages,
                     width=run.work.width,
                     height=run.work.height,

@@ -20,6 +20,14 @@ class Assignment:
 
 
 @dataclass(frozen=True)
+class WorkerFacts:
+    """A worker that runs now."""
+
+    pid: int
+    device: str  # the one that it has opened, or was started for
+
+
+@dataclass(frozen=True)
 class ExecutorStatus:
     """What is known of the devices now."""
 
@@ -27,6 +35,8 @@ class ExecutorStatus:
     rejected: list[Rejection] = field(default_factory=list)
     warming: int = 0  # workers that have not opened a device yet
     starts: dict[str, int] = field(default_factory=dict)  # device starts by outcome
+    crashes: dict[str, int] = field(default_factory=dict)  # workers that ended unasked, by how
+    workers: list[WorkerFacts] = field(default_factory=list)  # those that are processes of this machine
 
 
 class Lease(Protocol):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +12,7 @@ import structlog
 
 from daemon.errors import BrokenImage, IntakeUnavailable
 from daemon.executor.child import Child
+from daemon.executor.intake_limits import IntakeLimits
 from daemon.executor.messages import FileRef, Header, Probe, Probed, Ready
 
 DEADLINE_SECONDS: Final = 5.0  # for one picture
@@ -21,8 +24,8 @@ log = structlog.get_logger(__name__)
 class Intake:
     """Asks the child about one file at a time."""
 
-    def __init__(self, max_pixels: int, deadline: float = DEADLINE_SECONDS) -> None:
-        self._max_pixels = max_pixels
+    def __init__(self, limits: IntakeLimits, deadline: float = DEADLINE_SECONDS) -> None:
+        self._arguments = [f"--limits={json.dumps(asdict(limits))}"]
         self._deadline = deadline
         self._child: Child | None = None
         self._turn = asyncio.Lock()
@@ -81,7 +84,7 @@ class Intake:
         if self._child is not None and self._child.exit_code is None:
             return self._child
         for _ in range(STARTS):
-            child = self._child = await Child.spawn("daemon.engine.intake", [f"--max-pixels={self._max_pixels}"])
+            child = self._child = await Child.spawn("daemon.engine.intake", self._arguments)
             try:
                 async with asyncio.timeout(START_SECONDS):
                     if isinstance(await child.answer(), Ready):

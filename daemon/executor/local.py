@@ -101,7 +101,9 @@ class LocalExecutor:
         for device in devices:
             rejected.pop(device.name, None)
         warming = sum(not slot.ready for slot in self._slots)
-        return ExecutorStatus(devices, list(rejected.values()), warming, dict(self._starts))
+        workers = [slot.worker for slot in self._slots if slot.worker]
+        crashes = dict(sum((slot.ends for slot in self._slots), Counter()))
+        return ExecutorStatus(devices, list(rejected.values()), warming, dict(self._starts), crashes, workers)
 
     def device_classes(self) -> list[str]:
         return sorted({slot.opened.device.device_class for slot in self._slots if slot.opened})

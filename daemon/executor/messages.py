@@ -12,9 +12,11 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from daemon.errors import ProEngineError, from_code
+from daemon.executor.needs import BandTiles, Footprint, GridTiles
 
 OutputFormat = Literal["png", "jpeg", "webp"]
 Metadata = Literal["all", "safe", "none"]
+NO_PICTURE: Final = "this is not a PNG, JPEG or WebP picture"
 # Pixels a side that each format can hold; of PNG, which could hold 2**31 - 1, what anybody can open. A side costs far
 # more than its pixels (filters, bands), and a picture of a hundred bytes may be millions of pixels high.
 MOST_SIDE: Final[Mapping[OutputFormat, int]] = {"png": 1_000_000, "jpeg": 65_535, "webp": 16_383}
@@ -55,6 +57,8 @@ class DeviceFacts(Message):
     backend: str
     memory_bytes: int | None = None
     device_class: str
+    tiles: Annotated[GridTiles | BandTiles, Field(discriminator="how")] | None = None
+    footprint: Footprint | None = None
 
 
 class Rejection(Message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import structlog
 from daemon.errors import OutOfMemory, ProEngineError, WorkerCrashed
 from daemon.executor.attempt import Attempt
 from daemon.executor.child import Child
-from daemon.executor.executor import Assignment
+from daemon.executor.executor import Assignment, WorkerFacts
 from daemon.executor.messages import (
     AnyMessage,
     Cancel,
@@ -59,6 +60,7 @@ class WorkerSlot:
         self.wish = wish
         self.opened: Opened | None = None
         self.leased = False
+        self.ends: Counter[str] = Counter()  # of processes here that were not told to end, by how
         self._ready = asyncio.Event()
         self._options = options
         self._on_ready = on_ready
@@ -79,6 +81,13 @@ class WorkerSlot:
     async def until_ready(self) -> None:
         while not self.ready:  # it may have died again before we are woken
             await self._ready.wait()
+
+    @property
+    def worker(self) -> WorkerFacts | None:
+        """The process that is here now."""
+        if self._child is None:
+            return None
+        return WorkerFacts(self._child.pid, self.opened.device.name if self.opened else self.wish)
 
     @property
     def job(self) -> str | None:
@@ -144,7 +153,13 @@ class WorkerSlot:
         if self._attempt is not None and (outcome := self._attempt.take(message)) is not None:
             if isinstance(outcome, Done):
                 self._crashes = self._driver_crashes = 0
+                self._learn(outcome)
             self._finish(self._attempt, outcome)
+
+    def _learn(self, done: Done) -> None:
+        """A device may have changed its ways during a job: after an allocation that failed its tiles are smaller."""
+        if self.opened is not None:
+            self.opened = self.opened.model_copy(update={"device": done.device})
 
     def _count_start(self, opened: Opened) -> None:
         for rejection in opened.rejected:
@@ -170,6 +185,7 @@ class WorkerSlot:
         self._ready.clear()
         self._crashes += 1
         out_of_memory = child.exit_code == OUT_OF_MEMORY_EXIT
+        self.ends[_how(child.exit_code)] += 1
         # a codec that dies of a picture, or a picture that is too large, says nothing about the driver
         if self._on_gpu and not out_of_memory and (attempt is None or attempt.stage == "upscale"):
             self._driver_crashes += 1
@@ -214,3 +230,9 @@ class WorkerSlot:
         if self._unusable is not None:
             found["CPU"] = Rejection(name="CPU", reason=self._unusable, quarantined=True)
         return list(found.values())
+
+
+def _how(exit_code: int | None) -> str:
+    if exit_code == OUT_OF_MEMORY_EXIT:
+        return "out_of_memory"
+    return "exit" if exit_code is None or exit_code >= 0 else "signal"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,6 +70,7 @@ class EventHub:
     def __init__(self) -> None:
         self._subscribers: set[Subscriber] = set()
         self._progress: dict[str, float] = {}
+        self.published: Counter[str] = Counter()  # by the event's name, whoever wanted it
 
     @property
     def subscribers(self) -> int:
@@ -88,6 +89,7 @@ class EventHub:
         """Tell of a state change that is committed."""
         if event.event in TERMINAL:
             self._progress.pop(event.job, None)
+        self.published[event.event] += 1
         self._tell(event)
 
     def progress(self, job: str, owner: str, fraction: float) -> None:
@@ -95,6 +97,7 @@ class EventHub:
         if fraction < self._progress.get(job, -1.0) + LEAST_STEP:
             return
         self._progress[job] = fraction
+        self.published["progress"] += 1
         self._tell(ProgressEvent(job, owner, fraction))
 
     def progress_of(self, job: str) -> float:

@@ -63,7 +63,7 @@ class JobSpec:
         Raises:
             BadRequest: the target is smaller than the source or more than 8 times as large.
         """
-        ratio = self._ratio(width, height)
+        ratio = self.ratio(width, height)
         if not LEAST_RATIO <= ratio <= MOST_RATIO:
             raise BadRequest(f"the target is {ratio:.3g} times the source; it must be 1 to 8 times")
         return max(round(width * ratio), width), max(round(height * ratio), height)
@@ -72,7 +72,8 @@ class JobSpec:
         """What a worker is to make of it, once the output's size and format are known."""
         return Work(width=width, height=height, format=output, quality=self.quality, keep_metadata=self.keep_metadata)
 
-    def _ratio(self, width: int, height: int) -> float:
+    def ratio(self, width: int, height: int) -> float:
+        """How many times as large a source of this size is to become; not bounded yet."""
         if self.scale is not None:
             return self.scale
         if self.long_edge is not None:

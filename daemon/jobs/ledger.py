@@ -4,61 +4,71 @@ belongs to it, and only then is anybody told.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from daemon.errors import IdempotencyConflict, NotFound, ProEngineError, ResultExpired
 from daemon.executor.messages import Done
 from daemon.jobs.events import EventHub
+from daemon.jobs.figures import Figures
 from daemon.jobs.job import TERMINAL, Job, JobState
-from daemon.store import cache, jobs, meta
+from daemon.jobs.outcome import event_detail, log_outcome
+from daemon.jobs.recovery import recover
+from daemon.jobs.request import Request, upload_path
+from daemon.store import cache, jobs
 from daemon.store.cache import CacheEntry
 from daemon.store.database import Database
-from daemon.store.files import UPLOADS
 from daemon.store.jobs import JobEvent
 from daemon.store.sweep import PIN_SECONDS
 
 MOST_ATTEMPTS: Final = 3  # workers that may die of a job
-MOST_DEATHS: Final = 10  # daemons that may die while it runs
 
-PAUSED: Final = "paused"
-OPEN: Final = "open"
 EVENTS_ON_A_PAGE: Final = 200
 FETCHED_KEPT: Final = 500
 EVENT_NAMES: Final = {JobState.RUNNING: "started"}  # elsewhere an event is named for the state it leads to
 
 Moved = TypeVar("Moved", Job, Job | None)
-
-
-@dataclass(frozen=True)
-class Request:
-    """Who asks, and by what name the same request may be asked again."""
-
-    owner: str
-    idempotency_key: str | None
-    fingerprint: str
-
-
-def upload_path(image_hash: str) -> str:
-    return f"{UPLOADS}/{image_hash}"
+Change = Callable[[sqlite3.Connection], tuple[Moved, JobEvent | None]]
 
 
 class Ledger:
-    def __init__(self, database: Database, hub: EventHub, clock: Callable[[], float], cache_ttl: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        hub: EventHub,
+        clock: Callable[[], float],
+        cache_ttl: float,
+        figures: Figures,
+        pin_seconds: float = PIN_SECONDS,
+    ) -> None:
         self._database = database
         self._hub = hub
         self._clock = clock
         self._cache_ttl = cache_ttl
+        self._figures = figures
+        self._pin_seconds = pin_seconds
         self._fetched: OrderedDict[str, Job] = OrderedDict()  # they change no more: a picture may be looked at often
 
-    async def _move(self, change: Callable[[sqlite3.Connection], tuple[Moved, JobEvent | None]]) -> Moved:
-        job, event = await self._database.transact(change)
-        if event is not None:
-            self._hub.publish(event)
-        return job
+    async def _move(self, change: Change[Moved]) -> Moved:
+        """Commit a change and tell of it. Whoever is cancelled meanwhile misses the answer, but nobody the news."""
+        return await asyncio.shield(self._commit(change))
+
+    async def _commit(self, change: Change[Moved]) -> Moved:
+        moved, event = await self._database.transact(change)
+        job: Job | None = moved
+        if job is not None and event is not None:
+            self._tell(job, event)
+        return moved
+
+    def _tell(self, job: Job, event: JobEvent) -> None:
+        """Of a change that is committed. A job ends by one of them, so `job_over` is logged once for each job."""
+        self._hub.publish(event)
+        if job.is_over:
+            self._figures.job_over(job)
+            log_outcome(job)
 
     async def admit(self, job: Job, request: Request, entry: CacheEntry | None = None) -> tuple[Job, bool]:
         """Commit a new job, `queued` or, where `entry` answers it, `done`; False where its key was known already.
@@ -78,7 +88,7 @@ class Ledger:
                 cache.keep_upload(c, upload_path(job.image_hash))
             else:
                 cache.touch(c, entry.key, job.created_at, job.created_at + self._cache_ttl)
-            return admitted, jobs.add_event(c, admitted, admitted.state, _detail(admitted), job.created_at)
+            return admitted, jobs.add_event(c, admitted, admitted.state, event_detail(admitted), job.created_at)
 
         admitted = await self._move(change)
         return admitted, admitted.id == job.id
@@ -110,12 +120,8 @@ class Ledger:
 
     async def pinned_bytes(self) -> int:
         """Bytes of results that nobody has fetched and that may not go yet."""
-        since = self._clock() - PIN_SECONDS
+        since = self._clock() - self._pin_seconds
         return await self._database.read(lambda c: cache.pinned_bytes(c, since))
-
-    async def cache_figures(self, owner: str | None) -> tuple[int, int]:
-        """Entries of the cache that an owner's jobs have made, or all, and their bytes."""
-        return await self._database.read(lambda c: cache.figures(c, owner))
 
     async def start(self, job_id: str) -> Job | None:
         """From `queued` to `running`; None where it is not queued any more."""
@@ -124,7 +130,10 @@ class Ledger:
     async def finish(self, job_id: str, done: Done, entry: CacheEntry) -> Job | None:
         """From `running` to `done`, the cache entry in the same transaction."""
         values = {"device": done.device.name, "stages": done.stages.model_dump(), "cached": False}
-        return await self._when(job_id, JobState.RUNNING, JobState.DONE, values, entry)
+        finished = await self._when(job_id, JobState.RUNNING, JobState.DONE, values, entry)
+        if finished is not None:
+            self._figures.computed(finished, done.device.kind)
+        return finished
 
     async def hit(self, job_id: str, entry: CacheEntry) -> Job | None:
         """From `queued` to `done` by a result that is there already; None where either is not so any more."""
@@ -137,7 +146,8 @@ class Ledger:
 
     async def requeue(self, job_id: str, attempts: int) -> Job | None:
         """From `running` back to `queued`, to be done again."""
-        return await self._when(job_id, JobState.RUNNING, JobState.QUEUED, {"attempts": attempts})
+        values = {"attempts": attempts, "cancel_asked": False}  # whoever requeues it has seen to that
+        return await self._when(job_id, JobState.RUNNING, JobState.QUEUED, values)
 
     async def ask_cancel(self, job_id: str) -> bool:
         """Note that a running job is to be cancelled, for a daemon that comes after this one too; False where it does
@@ -175,7 +185,7 @@ class Ledger:
                 cache.release_upload(c, upload_path(job.image_hash), job.image_hash, now)
             if entry is not None:
                 job = self._keep_result(c, job, entry, now)
-            return job, jobs.add_event(c, job, EVENT_NAMES.get(to, to), _detail(job), now)
+            return job, jobs.add_event(c, job, EVENT_NAMES.get(to, to), event_detail(job), now)
 
         return await self._move(change)
 
@@ -209,6 +219,10 @@ class Ledger:
     async def page(self, owner: str, state: JobState | None, limit: int, before: int | None) -> list[Job]:
         return await self._database.read(lambda c: jobs.page(c, owner, state, limit, before))
 
+    async def computed(self, limit: int) -> list[Job]:
+        """The newest jobs that were computed, of all owners, oldest first."""
+        return await self._database.read(lambda c: jobs.computed(c, limit))
+
     async def events_since(self, owner: str, seq: int) -> tuple[list[JobEvent] | None, int]:
         """The first 200 events after `seq` and the newest number; None where `seq` is older than what is kept, or from
         elsewhere.
@@ -223,60 +237,11 @@ class Ledger:
     async def recover(self) -> list[Job]:
         """At start: what ran when the last daemon died runs again; the jobs to be queued, oldest first."""
 
-        def change(c: sqlite3.Connection) -> list[Job]:
-            for job in jobs.in_state(c, JobState.RUNNING):
-                self._recover_one(c, job)
-            return jobs.in_state(c, JobState.QUEUED)
+        def change(c: sqlite3.Connection) -> tuple[list[tuple[Job, JobEvent]], list[Job]]:
+            moved = recover(c, self._clock())
+            return moved, jobs.in_state(c, JobState.QUEUED)
 
-        return await self._database.transact(change)
-
-    def _recover_one(self, connection: sqlite3.Connection, job: Job) -> None:
-        now, deaths = self._clock(), job.deaths + 1
-        values: dict[str, Any] = {"state": JobState.QUEUED}
-        if job.cancel_asked:
-            values = {"state": JobState.CANCELLED, "finished_at": now}
-        elif deaths >= MOST_DEATHS:
-            message = f"the service died {deaths} times while this job ran"
-            values = {"state": JobState.FAILED, "finished_at": now, "error_code": "worker_crashed"}
-            values["error_message"] = message
-        job = jobs.update(connection, job.id, deaths=deaths, **values)
-        if job.is_over:
-            cache.release_upload(connection, upload_path(job.image_hash), job.image_hash, now)
-        jobs.add_event(connection, job, job.state, _detail(job), now)
-
-    async def store_id(self) -> str:
-        """Names the store that sequence numbers count in."""
-        return await self._database.read(lambda c: meta.get(c, "store"))
-
-    async def queue_is_paused(self) -> bool:
-        return await self._database.read(lambda c: meta.get(c, "queue") == PAUSED)
-
-    async def keep_queue_paused(self, *, paused: bool) -> None:
-        """For the daemons that come after this one too."""
-        await self._database.transact(lambda c: meta.put(c, "queue", PAUSED if paused else OPEN))
-
-
-def _detail(job: Job) -> dict[str, Any]:
-    """What an event tells beside its name."""
-    detail: dict[str, Any] = {"state": job.state}
-    if job.attempts or job.deaths:
-        detail |= {"attempts": job.attempts, "restarts": job.deaths}
-    if job.state is JobState.DONE:
-        detail |= {"cached": job.cached, "device": job.device, "bytes": job.result_bytes, "stages": job.stages}
-    if job.state is JobState.FAILED:
-        detail |= {"code": job.error_code, "message": job.error_message}
-    return detail
-
-
-def from_entry(job: Job, entry: CacheEntry, now: float) -> Job:
-    """A new job that a cached result answers at once."""
-    return replace(
-        job,
-        state=JobState.DONE,
-        cached=True,
-        device=entry.device,
-        started_at=now,
-        finished_at=now,
-        result_path=entry.processed_path,
-        result_bytes=entry.bytes,
-    )
+        moved, queued = await self._database.transact(change)
+        for move in moved:
+            self._tell(*move)
+        return queued

@@ -62,6 +62,22 @@ class _Line:
         if not programs:
             del self.jobs[job.owner]
 
+    def ahead_of(self, owner: str) -> list[Job]:
+        """All of the owner's own jobs, and of each other owner's as much work as that, but at least one job."""
+        own = self._of(owner)
+        share, others = sum(job.out_pixels for job in own), [name for name in self.jobs if name != owner]
+        for other in others:
+            spent = 0
+            for job in self._of(other):
+                own.append(job)
+                spent += job.out_pixels
+                if spent > share:
+                    break
+        return own
+
+    def _of(self, owner: str) -> list[Job]:
+        return [job for program in self.jobs.get(owner, {}).values() for job in program.values()]
+
     def _turns_of(self, owner: str) -> Turns:
         return self.clients.setdefault(owner, Turns())
 
@@ -135,6 +151,11 @@ class JobQueue:
         self._free(job.owner)
         self._went.append(self._monotonic())
         return job
+
+    def ahead_of(self, priority: Priority, owner: str) -> list[Job]:
+        """The waiting jobs that would most likely get a worker before a new one of that priority and owner."""
+        before = [] if priority == "interactive" else list(self.waiting("interactive"))
+        return before + self._lines[priority].ahead_of(owner)
 
     def remove(self, job_id: str) -> None:
         if (job := self._waiting.pop(job_id, None)) is not None:

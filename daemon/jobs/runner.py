@@ -16,10 +16,12 @@ from daemon.errors import Cancelled, DiskFull, ProEngineError, StoreBusy, Worker
 from daemon.executor.executor import Assignment, Executor, Lease
 from daemon.executor.messages import Done, FileRef
 from daemon.jobs.cache_key import cache_key
+from daemon.jobs.estimates import Estimates
 from daemon.jobs.events import EventHub
 from daemon.jobs.job import Job, JobState
-from daemon.jobs.ledger import MOST_ATTEMPTS, Ledger, upload_path
+from daemon.jobs.ledger import MOST_ATTEMPTS, Ledger
 from daemon.jobs.queue import JobQueue
+from daemon.jobs.request import upload_path
 from daemon.store.cache import CacheEntry
 from daemon.store.files import RESULTS, Files
 
@@ -40,6 +42,7 @@ class JobRunner:
         files: Files,
         clock: Callable[[], float],
         cache_ttl: float,
+        estimates: Estimates,
     ) -> None:
         self._queue = queue
         self._ledger = ledger
@@ -48,7 +51,9 @@ class JobRunner:
         self._files = files
         self._clock = clock
         self._cache_ttl = cache_ttl
+        self._estimates = estimates
         self._tasks: set[asyncio.Task[None]] = set()
+        self.working: dict[str, Job] = {}  # those that workers are busy with
         self._in_flight: dict[str, asyncio.Event] = {}  # by picture and recipe: the same work is done once
         self._cancelling: set[str] = set()
         self._feeding: asyncio.Task[None] | None = None
@@ -152,7 +157,6 @@ class JobRunner:
         if entry is not None and self._files.path(entry.processed_path).exists():
             hit = await self._settle(lambda: self._ledger.hit(job.id, entry))
             if hit is not None:
-                log.info("job_done", cached=True)
                 return
         started = await self._settle(lambda: self._ledger.start(job.id))
         if started is not None:
@@ -163,12 +167,12 @@ class JobRunner:
         work = job.spec.work(job.out_width, job.out_height, job.format)
         source = FileRef(path=str(self._files.path(upload_path(job.image_hash))))
         assignment = Assignment(job.id, source, FileRef(path=str(sink)), work)
+        self.working[job.id] = job
         try:
             done = await lease.run(assignment, lambda fraction: self._on_progress(job, fraction))
             await self._finish(job, done, assignment)
         except Cancelled:
             await self._settle(lambda: self._ledger.cancelled(job.id, JobState.RUNNING))
-            log.info("job_cancelled")
         except WorkerCrashed as error:
             await self._crashed(job, error)
         except ProEngineError as error:
@@ -178,6 +182,7 @@ class JobRunner:
             log.exception("job_broke", error_id=error_id)
             await self._failed(job, ProEngineError(f"something went wrong here; the log has it as {error_id}"))
         finally:
+            del self.working[job.id]
             with contextlib.suppress(OSError):
                 sink.unlink()
 
@@ -208,8 +213,9 @@ class JobRunner:
         )
         with self._files.holding(relative):
             await asyncio.to_thread(self._files.keep, Path(assignment.sink.path), relative)
-            await self._settle(lambda: self._ledger.finish(job.id, done, entry))
-        log.info("job_done", cached=False, device=done.device.name, bytes=done.size, **done.stages.model_dump())
+            finished = await self._settle(lambda: self._ledger.finish(job.id, done, entry))
+        if finished is not None:
+            self._estimates.learn(finished)
 
     async def _crashed(self, job: Job, error: WorkerCrashed) -> None:
         attempts = job.attempts + 1
@@ -225,7 +231,6 @@ class JobRunner:
 
     async def _failed(self, job: Job, error: ProEngineError) -> None:
         await self._settle(lambda: self._ledger.fail(job.id, error))
-        log.warning("job_failed", code=error.code, reason=error.message)
 
     async def _settle(self, move: Callable[[], Awaitable[Result]]) -> Result:
         """Make a move; while the store cannot be written, wait and try again: an outcome is not to be lost."""

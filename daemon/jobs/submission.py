@@ -8,10 +8,8 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import structlog
 
 from daemon.errors import DiskFull, Draining, ImageTooLarge, ResultExpired
 from daemon.executor.executor import Executor
@@ -19,12 +17,11 @@ from daemon.executor.intake import Intake
 from daemon.executor.messages import MOST_SIDE, Header, OutputFormat
 from daemon.jobs.cache_key import cache_key
 from daemon.jobs.job import Job, JobSpec, JobState
-from daemon.jobs.ledger import Ledger, Request, from_entry, upload_path
+from daemon.jobs.ledger import Ledger
 from daemon.jobs.queue import JobQueue
+from daemon.jobs.request import Request, upload_path
 from daemon.store.cache import CacheEntry
 from daemon.store.files import Files
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,15 @@ class Upload:
     path: Path
     sha256: str
     name: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a picture is to become."""
+
+    width: int
+    height: int
+    format: OutputFormat
 
 
 class Submission:
@@ -71,6 +77,30 @@ class Submission:
         if self.draining:
             raise Draining("the service is stopping; try again in a moment", retry_after=2)
 
+    async def require_room(self, owner: str) -> None:
+        """Raises QueueFull or DiskFull where no job of this owner could be taken now."""
+        with self._queue.place(owner):
+            await self._require_cache()
+
+    async def _require_cache(self) -> None:
+        if await self._ledger.pinned_bytes() >= self._limits.cache_bytes:
+            raise DiskFull("finished results that nobody has fetched fill the cache: fetch them first")
+
+    def target(self, spec: JobSpec, width: int, height: int, same_format: OutputFormat) -> Target:
+        """What a source of this size and of the format `same_format` is to become.
+
+        Raises:
+            BadRequest, ImageTooLarge: it may not.
+        """
+        out_width, out_height = spec.out_size(width, height)
+        if out_width * out_height > self._limits.output_pixels:
+            pixels = f"{out_width} x {out_height}, {out_width * out_height / 1e6:.0f} megapixels"
+            raise ImageTooLarge(f"the result would be {pixels}; the limit is {self._limits.output_pixels / 1e6:.0f}")
+        output = spec.format or same_format
+        if max(out_width, out_height) > MOST_SIDE[output]:
+            raise ImageTooLarge(f"{output} cannot be more than {MOST_SIDE[output]} pixels a side")
+        return Target(out_width, out_height, output)
+
     async def submit(self, upload: Upload, spec: JobSpec, owner: str, idempotency_key: str | None) -> Job:
         """Commit a job for an upload, and queue it; or one that is done already, where the cache has its result.
 
@@ -91,7 +121,6 @@ class Submission:
             if entry is not None and self._files.path(entry.processed_path).exists():
                 with contextlib.suppress(ResultExpired):
                     job, _ = await self._ledger.admit(self._answered(upload, spec, owner, entry), request, entry)
-                    log.info("job_done", job=job.id, cached=True)
                     return job
             return await self._queue_new(upload, spec, request)
         finally:
@@ -100,8 +129,7 @@ class Submission:
 
     async def _queue_new(self, upload: Upload, spec: JobSpec, request: Request) -> Job:
         with self._queue.place(request.owner):
-            if await self._ledger.pinned_bytes() >= self._limits.cache_bytes:
-                raise DiskFull("finished results that nobody has fetched fill the cache: fetch them first")
+            await self._require_cache()
             job = await self._probed(upload, spec, request.owner)
             lasting = upload_path(upload.sha256)
             with self._files.holding(lasting):
@@ -119,29 +147,15 @@ class Submission:
             await syncing
 
     def _new(self, upload: Upload, spec: JobSpec, owner: str, header: Header) -> Job:
-        out_width, out_height = spec.out_size(header.width, header.height)
-        if out_width * out_height > self._limits.output_pixels:
-            pixels = f"{out_width} x {out_height}, {out_width * out_height / 1e6:.0f} megapixels"
-            raise ImageTooLarge(f"the result would be {pixels}; the limit is {self._limits.output_pixels / 1e6:.0f}")
-        output = spec.format or header.same_format
-        if max(out_width, out_height) > MOST_SIDE[output]:
-            raise ImageTooLarge(f"{output} cannot be more than {MOST_SIDE[output]} pixels a side")
-        return self._job(upload, spec, owner, output, (header.width, header.height), (out_width, out_height))
+        target = self.target(spec, header.width, header.height, header.same_format)
+        return self._job(upload, spec, owner, (header.width, header.height), target)
 
     def _answered(self, upload: Upload, spec: JobSpec, owner: str, entry: CacheEntry) -> Job:
-        output = spec.format or entry.format
-        size, out_size = (entry.width, entry.height), (entry.out_width, entry.out_height)
-        return from_entry(self._job(upload, spec, owner, output, size, out_size), entry, self._clock())
+        target = Target(entry.out_width, entry.out_height, spec.format or entry.format)
+        job = self._job(upload, spec, owner, (entry.width, entry.height), target)
+        return from_entry(job, entry, self._clock())
 
-    def _job(
-        self,
-        upload: Upload,
-        spec: JobSpec,
-        owner: str,
-        output: OutputFormat,
-        size: tuple[int, int],
-        out_size: tuple[int, int],
-    ) -> Job:
+    def _job(self, upload: Upload, spec: JobSpec, owner: str, size: tuple[int, int], target: Target) -> Job:
         return Job(
             number=0,  # the store gives it
             id=uuid.uuid4().hex,
@@ -150,10 +164,24 @@ class Submission:
             spec=spec,
             name=upload.name,
             image_hash=upload.sha256,
-            format=output,
+            format=target.format,
             width=size[0],
             height=size[1],
-            out_width=out_size[0],
-            out_height=out_size[1],
+            out_width=target.width,
+            out_height=target.height,
             created_at=self._clock(),
         )
+
+
+def from_entry(job: Job, entry: CacheEntry, now: float) -> Job:
+    """A new job that a cached result answers at once."""
+    return replace(
+        job,
+        state=JobState.DONE,
+        cached=True,
+        device=entry.device,
+        started_at=now,
+        finished_at=now,
+        result_path=entry.processed_path,
+        result_bytes=entry.bytes,
+    )

@@ -16,6 +16,7 @@ from daemon.errors import DiskFull
 UPLOADS: Final = "uploads"
 RESULTS: Final = "results"
 TMP: Final = "tmp"
+DOOMED: Final = ".doomed"  # the ending of what a thread is about to remove
 
 
 class Files:
@@ -87,7 +88,7 @@ class Files:
         doomed = []
         for relative in relatives:
             if relative not in self._held:
-                doomed.append(self.temp())
+                doomed.append(self.temp().with_suffix(DOOMED))
                 with suppress(FileNotFoundError):
                     (self.root / relative).rename(doomed[-1])
         await asyncio.to_thread(_unlink, doomed)

@@ -92,6 +92,15 @@ def in_state(connection: sqlite3.Connection, state: JobState) -> list[Job]:
     return [_job(row) for row in connection.execute(query, (state,))]
 
 
+def computed(connection: sqlite3.Connection, limit: int) -> list[Job]:
+    """The newest jobs that a worker has done and not the cache, oldest of them first."""
+    query = (
+        f"SELECT {_COLUMNS} FROM jobs WHERE finished_at IS NOT NULL AND state = 'done' AND cached = 0"  # noqa: S608
+        " ORDER BY finished_at DESC LIMIT ?"
+    )
+    return [_job(row) for row in reversed(connection.execute(query, (limit,)).fetchall())]
+
+
 def add_event(connection: sqlite3.Connection, job: Job, event: str, detail: dict[str, Any], at: float) -> JobEvent:
     values = (job.id, job.owner, event, json.dumps(detail), at)
     cursor = connection.execute("INSERT INTO job_events (job, owner, event, detail, at) VALUES (?, ?, ?, ?, ?)", values)

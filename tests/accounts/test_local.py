@@ -62,3 +62,8 @@ def test_an_empty_file_or_one_half_made_is_made_anew(tmp_path: Path) -> None:
     (tmp_path / "token.new").write_text("half")
     access = local_access(tmp_path / "token", tmp_path / "secret")
     assert access.token == (tmp_path / "token").read_text().strip() != ""
+
+
+def test_a_ticket_of_an_owner_with_dots_and_colons_is_told_apart() -> None:
+    owner = "https://app.example.com:8443"
+    assert ACCESS.owner_by_ticket(ACCESS.ticket("job", owner, 1000.0), "job", 1000.0) == owner

@@ -7,7 +7,9 @@ import contextlib
 import dataclasses
 import io
 import itertools
-from collections.abc import AsyncIterator, Mapping
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,19 @@ import aiohttp
 import numpy as np
 import pytest
 import pytest_asyncio
-from aiohttp.test_utils import TestServer
+import structlog
+from aiohttp import web
 from PIL import Image
 
 from daemon import settings
+from daemon.api.connection import EdgeLimits
+from daemon.api.edge import EdgeRunner
 from daemon.api.parts import Parts
-from daemon.app import build_app, running_parts
+from daemon.api.problems import note_begun, problems
+from daemon.app import build_app
+from daemon.assembly import running_parts
 from daemon.executor.local import LocalExecutor
+from daemon.store.files import DOOMED
 from tests.conftest import copy_kernels
 
 PICTURES = itertools.count()
@@ -36,13 +44,8 @@ class Service:
 
     parts: Parts
     values: settings.Settings
-    server: TestServer
+    port: int
     session: aiohttp.ClientSession
-
-    @property
-    def port(self) -> int:
-        assert self.server.port is not None
-        return self.server.port
 
     @property
     def token(self) -> str:
@@ -56,7 +59,8 @@ class Service:
         return [job.id for job in await self.parts.ledger.page("local", None, 10_000, None)]
 
     def temporary(self) -> list[Path]:
-        return list((self.values.folders.cache / "tmp").iterdir())
+        """What is being written. What the sweep, which comes by when it will, is about to remove is not."""
+        return [path for path in (self.values.folders.cache / "tmp").iterdir() if path.suffix != DOOMED]
 
     def worker_pid(self) -> int:
         executor = self.parts.executor
@@ -143,7 +147,7 @@ async def running(folder: Path, kernels: Path, **changes: Any) -> AsyncIterator[
         "PRO_ENGINE_DRAIN_SECONDS": "0.5",
     }
     values = dataclasses.replace(settings.read(env), **changes)
-    values.folders.state.mkdir(mode=0o700)
+    values.folders.state.mkdir(mode=0o700, exist_ok=True)
     copy_kernels(kernels, values.folders.cache)
     async with running_parts(values) as parts:
         async with asyncio.timeout(MOST_WARMING):
@@ -155,14 +159,68 @@ async def running(folder: Path, kernels: Path, **changes: Any) -> AsyncIterator[
 
 
 @contextlib.asynccontextmanager
-async def serving(parts: Parts, values: settings.Settings) -> AsyncIterator[Service]:
-    """The application over parts that run already."""
-    server = TestServer(build_app(parts), host="127.0.0.1")
-    await server.start_server()
-    headers = {"Authorization": f"Bearer {parts.access.token}"}
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}", headers=headers) as session:
-        yield Service(parts, values, server, session)
-    await server.close()
+async def serving(parts: Parts, values: settings.Settings, limits: EdgeLimits | None = None) -> AsyncIterator[Service]:
+    """The application over parts that run already, behind the real edge."""
+    runner = EdgeRunner(build_app(parts), limits or EdgeLimits(), shutdown_timeout=PATIENCE)
+    async with listening(runner) as port:
+        headers = {"Authorization": f"Bearer {parts.access.token}"}
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as session:
+            yield Service(parts, values, port, session)
+
+
+@contextlib.asynccontextmanager
+async def listening(runner: EdgeRunner) -> AsyncIterator[int]:
+    """Runs a server; on which port."""
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def read_answers(came: bytes) -> list[tuple[int, dict[str, str], bytes]]:
+    """Every answer in what came, interim ones left out: status, headers and body."""
+    found = []
+    while came:
+        head, end, came = came.partition(b"\r\n\r\n")
+        assert end, f"half a head: {head!r}"
+        first, *lines = head.decode("latin-1").split("\r\n")
+        assert first.startswith("HTTP/1."), first
+        headers = {name.casefold(): value for name, _, value in (line.partition(": ") for line in lines)}
+        body, came = came[: int(headers.get("content-length", 0))], came[int(headers.get("content-length", 0)) :]
+        if (status := int(first.split()[1])) >= 200:
+            found.append((status, headers, body))
+    return found
+
+
+def the_problem(came: bytes) -> JSON:
+    """The one answer in what came, which has to be a problem document."""
+    [(status, headers, body)] = read_answers(came)
+    assert headers["content-type"].startswith("application/problem+json")
+    document: JSON = json.loads(body)
+    assert document["status"] == status
+    return document
+
+
+@contextlib.asynccontextmanager
+async def edge(limits: EdgeLimits, *routes: web.RouteDef, bare: bool = False) -> AsyncIterator[EdgeRunner]:
+    """Handlers of the test's own behind the edge, with our middleware or without."""
+    app = web.Application(middlewares=[] if bare else [problems])
+    app.on_response_prepare.append(note_begun)
+    app.add_routes(routes)
+    runner = EdgeRunner(app, limits, shutdown_timeout=PATIENCE)
+    async with listening(runner):
+        yield runner
+
+
+@contextlib.contextmanager
+def nothing_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No error of ours, and no word at all from asyncio or aiohttp."""
+    with structlog.testing.capture_logs() as logged, caplog.at_level(logging.WARNING):
+        yield
+    assert [entry for entry in logged if entry["log_level"] in {"warning", "error", "critical"}] == []
+    assert caplog.records == []
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -176,5 +234,6 @@ async def service(tmp_path_factory: pytest.TempPathFactory, kernel_cache: Path) 
 async def small(tmp_path_factory: pytest.TempPathFactory, kernel_cache: Path) -> AsyncIterator[Service]:
     """A service with tiny limits."""
     limits = {"max_upload_bytes": 100_000, "max_source_pixels": 10_000, "max_output_pixels": 40_000, "max_queue": 1}
+    limits |= {"max_subscribers": 2, "max_message_bytes": 1000}
     async with running(tmp_path_factory.mktemp("small"), kernel_cache, **limits) as running_service:
         yield running_service

@@ -31,7 +31,7 @@ async def test_our_names_are_answered_on_any_port(service: Service, host: str) -
 
 
 async def test_an_ipv6_address_that_is_listened_on_is_one_of_our_names(service: Service) -> None:
-    from daemon.app import own_names
+    from daemon.assembly import own_names
 
     assert "[fd00::7]" in own_names("FD00::7")
     assert "box.lan" in own_names("Box.lan")

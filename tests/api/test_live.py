@@ -35,11 +35,18 @@ async def begin(service: Service, **fields: str) -> str:
 async def test_the_first_message_authenticates(service: Service) -> None:
     async with service.stranger() as stranger, stranger.ws_connect("/ws") as socket:
         await socket.send_json({"type": "auth", "token": service.token})
-        assert await said(socket) == {"type": "authenticated"}
+        assert await said(socket) == {"type": "authenticated", "store": service.parts.store}
         await socket.send_json({"type": "subscribe", "jobs": "*"})
         assert (await said(socket))["type"] == "snapshot"
         await socket.send_json({"type": "auth", "token": service.token})
-        assert await said(socket) == {"type": "authenticated"}
+        assert await said(socket) == {"type": "authenticated", "store": service.parts.store}
+
+
+async def test_a_handshake_of_odd_bytes_is_a_bad_request(service: Service) -> None:
+    upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: \xff")
+    async with service.connection() as (reader, writer):
+        writer.write(service.head("GET /ws", *upgrade))
+        assert b" 400 " in await reader.readline()
 
 
 @pytest.mark.parametrize(
@@ -101,7 +108,7 @@ async def test_a_subscription_to_one_job_tells_of_no_other(service: Service) -> 
         assert [job["id"] for job in (await said(socket))["jobs"]] == [one["id"]]
         await service.submit()
         await socket.send_json({"type": "auth", "token": service.token})
-        assert await said(socket) == {"type": "authenticated"}
+        assert await said(socket) == {"type": "authenticated", "store": service.parts.store}
 
 
 async def test_coming_back_with_since_misses_no_change_and_repeats_none(service: Service) -> None:
@@ -141,7 +148,10 @@ async def test_a_change_that_is_committed_while_the_store_is_read_is_told_once(
         told = [(await said(socket))["event"] for _ in range(3)]
         assert told == ["queued", "started", "done"]
         await socket.send_json({"type": "auth", "token": service.token})
-        assert await said(socket) == {"type": "authenticated"}  # and nothing again before it
+        assert await said(socket) == {
+            "type": "authenticated",
+            "store": service.parts.store,
+        }  # and nothing again before it
         monkeypatch.undo()
         following = await begin(service, scale_factor="3x")
         assert (await said(socket))["job"] == following
@@ -179,6 +189,14 @@ async def test_a_number_from_the_future_means_another_store_and_resets(service: 
         assert reset["type"] == "reset"
         snapshot = await said(socket)
         assert (snapshot["type"], snapshot["seq"]) == ("snapshot", reset["seq"])
+
+
+async def test_a_number_of_another_store_resets_even_where_this_one_counts_further(service: Service) -> None:
+    await service.submit()
+    async with connected(service, {"jobs": "*", "since": 1, "store": "another"}) as socket:
+        assert [(await said(socket))["type"] for _ in range(2)] == ["reset", "snapshot"]
+    async with connected(service, {"jobs": "*", "since": 0, "store": service.parts.store}) as socket:
+        assert (await said(socket))["seq"] == 1
 
 
 @pytest.mark.parametrize(
@@ -245,3 +263,40 @@ async def test_a_store_that_fails_ends_the_connection_and_says_so(
     async with connected(service, {"jobs": "*"}) as socket:
         assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
         assert socket.close_code == 1011
+
+
+async def test_more_subscribers_than_are_allowed_are_told_to_come_later(small: Service) -> None:
+    async with connected(small, {"jobs": "*"}) as first:
+        await said(first)
+        async with connected(small, {"jobs": "*"}) as second:
+            await said(second)
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await small.session.ws_connect("/ws")
+            assert refused.value.status == 503
+            assert refused.value.headers is not None
+            assert refused.value.headers["Retry-After"] == "10"
+            status, problem = await small.json("GET", "/ws", headers={"Connection": "close"})
+            assert (status, problem["code"]) == (503, "too_many_subscribers")
+    while small.parts.sockets:
+        await asyncio.sleep(0)
+    async with connected(small, {"jobs": "*"}) as third:
+        await said(third)
+
+
+async def test_a_message_that_is_too_long_ends_the_connection(small: Service) -> None:
+    async with connected(small) as socket:
+        await socket.send_str("x" * 2000)
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+        assert socket.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+
+
+async def test_a_handshake_of_bytes_that_are_no_text_is_a_bad_request_and_no_error_of_ours(service: Service) -> None:
+    for line in (
+        b"Upgrade: w\xffbsocket",
+        b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \xff",
+    ):
+        with structlog.testing.capture_logs() as logged:
+            async with service.connection() as (reader, writer):
+                writer.write(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\n" + line + b"\r\n\r\n")
+                assert b" 400 " in await reader.readline()
+        assert logged == []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.api.conftest import Service, form, png
 
@@ -101,7 +103,7 @@ async def test_a_wrong_field_is_named_and_leaves_nothing(
 
 
 async def test_one_key_is_one_job(service: Service) -> None:
-    picture, headers = png(), {"Idempotency-Key": "the same"}
+    picture, headers = png(), {"Idempotency-Key": "the same", "Prefer": "wait=30"}
     _, first = await service.json("POST", "/api/process", data=picture, headers=headers)
     _, again = await service.json("POST", "/api/process", data=picture, headers=headers)
     assert first["id"] == again["id"]
@@ -120,7 +122,7 @@ async def test_one_key_sent_many_times_at_once_is_one_job(service: Service) -> N
     assert len({body["id"] for _, body in answers}) == 1
 
 
-@pytest.mark.parametrize("key", ["", "k" * 256])
+@pytest.mark.parametrize("key", ["", "k" * 256, "a\tb"])
 async def test_a_key_that_is_none_is_refused(service: Service, key: str) -> None:
     status, body = await service.json("POST", "/api/process", data=png(), headers={"Idempotency-Key": key})
     assert (status, body["code"]) == (400, "bad_request")
@@ -213,3 +215,14 @@ async def test_a_full_queue_says_when_to_come_back(small: Service) -> None:
 async def test_a_name_is_shown_and_is_never_a_path(service: Service, name: str, shown: str) -> None:
     job = await service.submit(fields={"name": name})
     assert job["name"] == shown
+
+
+async def test_a_picture_that_unpacks_without_end_is_refused_and_leaves_nothing(service: Service) -> None:
+    file = io.BytesIO()
+    Image.new("1", (9000, 9000)).save(file, "PNG")
+    before = await service.jobs()
+    status, body = await service.json("POST", "/api/process", data=file.getvalue())
+    assert (status, body["code"]) == (422, "image_too_large")
+    assert "unpacks from a file of" in body["message"]
+    assert await service.jobs() == before
+    assert service.temporary() == []

@@ -20,6 +20,7 @@ async def test_anybody_may_ask(service: Service) -> None:
         service.port,
     )
     assert [device["kind"] for device in body["capabilities"]["devices"]] == ["cpu"]
+    assert body["capabilities"]["devices"][0].keys() == {"name", "kind", "backend", "memory_bytes", "device_class"}
     assert body["capabilities"]["limits"]["upload_bytes"] == service.values.max_upload_bytes
 
 

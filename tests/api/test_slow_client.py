@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from daemon.api import live
+from daemon.api import goodbye, live
 from daemon.store.jobs import JobEvent
 from tests.api.conftest import Service, connected, said
 
@@ -38,7 +38,7 @@ async def test_a_client_that_reads_nothing_is_cut_off_and_delays_nobody(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "SEND_SECONDS", 0.2)
-    monkeypatch.setattr(live, "CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr(goodbye, "CLOSE_SECONDS", 0.2)
     async with connected(service, {"jobs": "*"}) as slow, connected(service, {"jobs": "*"}) as quick:
         assert (await said(slow))["type"] == (await said(quick))["type"] == "snapshot"
         connection = slow._conn
@@ -57,7 +57,7 @@ async def test_a_client_that_reads_nothing_is_cut_off_and_delays_nobody(
 async def test_a_client_that_reads_nothing_does_not_hold_up_the_end_of_the_daemon(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr(goodbye, "CLOSE_SECONDS", 0.2)
     async with connected(service, {"jobs": "*"}) as slow, connected(service, {"jobs": "*"}) as quick:
         assert (await said(slow))["type"] == (await said(quick))["type"] == "snapshot"
         connection = slow._conn
@@ -69,6 +69,6 @@ async def test_a_client_that_reads_nothing_does_not_hold_up_the_end_of_the_daemo
             await quick.receive()
         closing = asyncio.create_task(quick.receive())
         async with asyncio.timeout(5):
-            await live.say_goodbye_to_all(service.parts)
+            await goodbye.say_goodbye_to_all(service.parts)
             await closing
         assert quick.close_code == 1012

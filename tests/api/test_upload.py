@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import hashlib
+import threading
 import zlib
+from collections.abc import AsyncIterator
 
 import pytest
 import structlog
 
-from tests.api.conftest import Service, form, png
+from tests.api.conftest import PATIENCE, Service, form, nothing_logged, png, serving, the_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -161,3 +165,74 @@ async def test_a_body_that_breaks_its_own_encoding_is_a_bad_request(service: Ser
         writer.write(head + b"5\r\nhello\r\nnonsense\r\n")
         assert b" 400 " in await reader.readline()
     assert service.temporary() == []
+
+
+@contextlib.asynccontextmanager
+async def hasty(service: Service, seconds: float) -> AsyncIterator[Service]:
+    """The service, where an upload may stall for so long."""
+    limits = dataclasses.replace(service.parts.limits, upload_stall_seconds=seconds)
+    async with serving(dataclasses.replace(service.parts, limits=limits), service.values) as hasty_service:
+        yield hasty_service
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (("Content-Length: 5000000",), b""),
+        (("Content-Length: 5000000",), bytes(100_000)),
+        (("Transfer-Encoding: chunked",), b"5\r\nhello\r\n"),
+        (("Content-Length: 5000000", f"Content-Type: {BOUNDARY}"), b""),
+        (("Content-Length: 5000000", f"Content-Type: {BOUNDARY}"), (PART % (b"image", png()))[:-20]),
+        (("Content-Length: 5000000", f"Content-Type: {BOUNDARY}"), PART % (b"image", png())),
+    ],
+    ids=["nothing", "raw", "chunked", "multipart-nothing", "multipart", "multipart-between-parts"],
+)
+async def test_an_upload_that_stops_is_ended_and_leaves_nothing(
+    service: Service, headers: tuple[str, ...], body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = await service.jobs()
+    with nothing_logged(caplog):
+        async with hasty(service, 0.2) as hasty_service, hasty_service.connection() as (reader, writer):
+            writer.write(hasty_service.head("POST /api/process", *headers) + body)
+            document = the_problem(await reader.read())
+    assert (document["status"], document["code"]) == (408, "upload_stalled")
+    assert service.temporary() == []
+    assert await service.jobs() == before
+
+
+async def test_an_upload_that_trickles_is_ended(service: Service) -> None:
+    async with hasty(service, 0.2) as hasty_service, hasty_service.connection() as (reader, writer):
+        writer.write(hasty_service.head("POST /api/process", "Content-Length: 5000000"))
+        answer = asyncio.create_task(reader.read())
+        while not answer.done():
+            writer.write(b"x")
+            await asyncio.wait([answer], timeout=0.02)
+        assert the_problem(await answer)["code"] == "upload_stalled"
+    assert service.temporary() == []
+
+
+async def test_an_upload_that_is_slow_but_gets_on_is_taken(service: Service) -> None:
+    """It takes several times as long as one may take that stops."""
+    picture = png(300, 300)
+    pieces = range(0, len(picture), 20_000)
+    assert len(pieces) > 10
+    async with hasty(service, 0.2) as hasty_service, hasty_service.connection() as (reader, writer):
+        writer.write(
+            hasty_service.head(
+                "POST /api/process?scale_factor=1x",
+                *(f"Content-Length: {len(picture)}", "Connection: close", "Prefer: wait=30"),
+            )
+        )
+        answer = asyncio.create_task(reader.read())
+        for at in pieces:
+            writer.write(picture[at : at + 20_000])
+            await asyncio.wait([answer], timeout=0.05)
+        assert b" 200 " in (await answer).partition(b"\r\n")[0]
+
+
+async def test_a_disk_that_is_slow_is_not_the_senders_fault(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = threading.Event()
+    monkeypatch.setattr("daemon.api.upload._open", lambda path: held.wait(PATIENCE) and path.open("wb"))
+    async with hasty(service, 0.1) as hasty_service:
+        asyncio.get_running_loop().call_later(0.4, held.set)
+        await hasty_service.submit()

@@ -36,10 +36,10 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def command(home: Path, tmp_path: Path, kernel_cache: Path) -> Command:
-    """Runs `pro-engine …` in the folder of the pictures, on the CPU."""
+def environment(home: Path, kernel_cache: Path) -> dict[str, str]:
+    """In which `pro-engine …` has its folders, and the CPU."""
     copy_kernels(kernel_cache, home / "cache")
-    env = os.environ | {
+    return os.environ | {
         "HOME": str(home),
         "PRO_ENGINE_STATE_DIR": str(home / "state"),
         "PRO_ENGINE_CACHE_DIR": str(home / "cache"),
@@ -48,11 +48,16 @@ def command(home: Path, tmp_path: Path, kernel_cache: Path) -> Command:
         "COLUMNS": "200",
     }
 
+
+@pytest.fixture
+def command(environment: dict[str, str], home: Path, tmp_path: Path, kernel_cache: Path) -> Command:
+    """Runs `pro-engine …` in the folder of the pictures."""
+
     async def run(*words: str | bytes, **changes: str) -> Ended:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "daemon.cli", *words),
             cwd=tmp_path,
-            env=env | changes,
+            env=environment | changes,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -96,3 +96,34 @@ async def test_a_pid_is_a_number(command: Command) -> None:
     ended = await command("run", "--evict", "node")
     assert ended.status == 2
     assert "--evict" in ended.err
+
+
+async def test_a_reload_tells_which_changes_of_the_file_wait_for_a_restart(home: Path, tmp_path: Path) -> None:
+    port = free_port()
+    file = tmp_path / "mine.toml"
+    file.write_text(f"port = {port}\nmax_queue = 5\n")
+    async with running(home, PRO_ENGINE_CONFIG=str(file)) as process:
+        assert (await event(process, "listening"))["port"] == port
+        await event(process, "daemon_ready")
+        file.write_text(f'port = {port}\nretry_every = 5\nstate_dir = "/elsewhere"\ncache_dir = "/elsewhere"\n')
+        process.send_signal(signal.SIGHUP)
+        told = await event(process, "setting_needs_restart")
+        # the environment says where the state is, so that a restart would change nothing; the file is not meant
+        assert (told["setting"], told["in_use"], told["configured"]) == ("retry_every", "60", "5")
+        assert told["source"] == f"file {file}"
+        await event(process, "daemon_ready")
+        file.write_text("port = 0\n")
+        process.send_signal(signal.SIGHUP)
+        told = await event(process, "setting_needs_restart")
+        assert (told["setting"], told["in_use"], told["configured"]) == ("port", str(port), "0")
+        await event(process, "daemon_ready")
+
+
+async def test_a_reload_that_would_make_the_next_start_fail_is_called_off(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("port = 0\n")
+    async with running(home, PRO_ENGINE_CONFIG=str(file)) as process:
+        await event(process, "daemon_ready")
+        file.write_text("port = 70000\n")
+        process.send_signal(signal.SIGHUP)
+        assert "refused its settings" in (await event(process, "planned_restart_called_off"))["reason"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.cli import __main__ as command_line
+from daemon.cli import parser as command_line
 from daemon.cli.service import act
 from daemon.cli.service_place import Ask, Place, Ran
 from tests.cli.service_stand_ins import SYSTEMD, FakeCommands, a_place, never

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import signal
+import sys
+from asyncio.subprocess import DEVNULL
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.api.conftest import Service
+from daemon.cli.upscale import AT_ONCE
+from daemon.jobs.job import JobState
+from tests.api.conftest import Service, png
 from tests.cli.conftest import Command
 
 
@@ -112,3 +118,27 @@ async def test_through_the_service_one_bad_file_never_stops_the_rest(
     assert "(broken_image)" in ended.out
     assert size(tmp_path / "picture-2x.png") == (128, 96)
     assert parts(tmp_path) == []
+
+
+async def test_an_interrupt_takes_back_every_job_that_was_handed_in(
+    environment: dict[str, str], published: Service, tmp_path: Path
+) -> None:
+    """Those that are on their way, while others have not begun."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(8):
+        (folder / f"{number}.png").write_bytes(png(400, 400))
+    words = (sys.executable, "-P", "-m", "daemon.cli", "upscale", "many", "-o", "out/", "--scale", "8")
+    process = await asyncio.create_subprocess_exec(
+        *words, cwd=tmp_path, env=environment, stdout=DEVNULL, stderr=DEVNULL
+    )
+    async with asyncio.timeout(100):
+        while len(published.parts.sockets) < AT_ONCE:
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 130
+    jobs = await published.parts.ledger.page("local", None, 100, None)
+    assert len(jobs) == AT_ONCE
+    assert {job.state for job in jobs} <= {JobState.CANCELLED, JobState.DONE, JobState.RUNNING}
+    assert sum(job.state is JobState.CANCELLED for job in jobs) >= AT_ONCE - 1
+    assert list((tmp_path / "out").iterdir()) == []

@@ -85,8 +85,8 @@ def test_twins_are_told_apart(machine: Machine) -> None:
     assert (choice.name, choice.others) == ("Twin", ["Twin #2"])
     second = machine.choose("Twin #2")
     assert second.upscaler is machine.engines[id(machine.adapters[1])]
-    assert facts(second).name == "Twin #2"
-    assert facts(second).device_class == facts(choice).device_class, "they make the same bytes"
+    assert facts(second, 0).name == "Twin #2"
+    assert facts(second, 0).device_class == facts(choice, 0).device_class, "they make the same bytes"
 
 
 def test_avoiding_one_twin_leaves_the_other(machine: Machine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -49,7 +50,7 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
     def use(kind: str) -> None:
         assert (FAKES / kind).is_dir()
-        monkeypatch.setenv("PYTHONPATH", str(FAKES / kind))
+        monkeypatch.setenv("PYTHONPATH", str(FAKES / kind), prepend=os.pathsep)
 
     return use
 

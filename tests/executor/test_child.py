@@ -11,7 +11,7 @@ import pytest
 from daemon.executor.child import Child
 from daemon.executor.messages import FileRef, Probe, Probed, Ready
 
-INTAKE = ("daemon.engine.intake", ["--max-pixels=1000000"])
+INTAKE = ("daemon.engine.intake", ['--limits={"max_pixels": 1000000}'])
 
 
 async def test_it_answers_over_its_own_descriptor(picture: Path) -> None:

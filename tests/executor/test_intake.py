@@ -6,19 +6,24 @@ import asyncio
 import os
 import shutil
 import signal
+import struct
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from daemon.errors import BrokenImage, ImageTooLarge, IntakeUnavailable, UnsupportedFormat
 from daemon.executor.child import Child
 from daemon.executor.intake import Intake
+from daemon.executor.intake_limits import IntakeLimits
+
+LIMITS = IntakeLimits(1_000_000)
 
 
 @pytest.fixture
 async def intake() -> AsyncIterator[Intake]:
-    one = Intake(max_pixels=1_000_000)
+    one = Intake(LIMITS)
     yield one
     await one.close()
 
@@ -46,7 +51,7 @@ async def test_a_file_that_is_gone_is_a_broken_picture(intake: Intake, picture: 
 
 
 async def test_the_limit_on_pixels_holds(picture: Path) -> None:
-    small = Intake(max_pixels=100)
+    small = Intake(IntakeLimits(100))
     with pytest.raises(ImageTooLarge):
         await small.probe(picture)
     await small.close()
@@ -69,7 +74,7 @@ async def test_a_picture_that_it_hangs_over_is_broken_and_the_next_is_served(
     faulty("decoder")
     endless = picture.with_name("endless.png")
     shutil.copy(picture, endless)
-    hasty = Intake(max_pixels=1_000_000, deadline=0.3)
+    hasty = Intake(LIMITS, deadline=0.3)
     await hasty.start()
     first = pid(hasty)
     with pytest.raises(BrokenImage):
@@ -145,3 +150,28 @@ async def test_a_child_that_is_killed_while_it_starts_is_started_again(
     with pytest.raises(IntakeUnavailable):
         await intake.probe(picture)
     assert (await intake.probe(picture)).width == 64
+
+
+async def test_a_webp_of_as_many_pixels_as_are_allowed_is_read(picture: Path) -> None:
+    """Its decoder maps two whole canvases when it is opened, 720 MB here."""
+    Image.new("RGB", (16, 16)).save(picture, "WEBP", lossless=True)
+    content = bytearray(picture.read_bytes())
+    content[21:25] = struct.pack("<I", 9499 | 9499 << 14)
+    picture.write_bytes(content)
+    generous = Intake(IntakeLimits(100_000_000, max_ratio=10**9))
+    try:
+        assert (await generous.probe(picture)).width == 9500
+    finally:
+        await generous.close()
+
+
+async def test_its_limits_are_those_that_it_is_given(picture: Path) -> None:
+    Image.new("1", (9000, 9000)).save(picture)
+    strict, lax = Intake(IntakeLimits(100_000_000, max_ratio=100)), Intake(IntakeLimits(100_000_000))
+    try:
+        with pytest.raises(ImageTooLarge, match="the limit is 100 times"):
+            await strict.probe(picture)
+        with pytest.raises(ImageTooLarge, match="the limit is 2000 times"):
+            await lax.probe(picture)
+    finally:
+        await asyncio.gather(strict.close(), lax.close())

@@ -13,8 +13,11 @@ import pytest
 from PIL import Image
 
 from daemon.errors import BadRequest, BrokenImage, Cancelled, OutOfMemory, WorkerCrashed
+from daemon.executor.attempt import Attempt
 from daemon.executor.local import LocalExecutor
-from daemon.executor.slot import WorkerSlot
+from daemon.executor.messages import DeviceFacts, Done, Opened, Stages
+from daemon.executor.needs import GridTiles
+from daemon.executor.slot import WorkerOptions, WorkerSlot
 from tests.executor.conftest import Start, assignment, ignore
 
 
@@ -213,3 +216,21 @@ async def test_closing_ends_every_worker(start: Start) -> None:
     for number in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(number, 0)
+
+
+async def test_what_a_device_does_from_a_job_on_is_known(tmp_path: Path) -> None:
+    """An allocation that failed has made its tiles smaller, say."""
+    before = DeviceFacts(name="GPU", kind="discrete", backend="vulkan", device_class="x", tiles=tiles(2048))
+    slot = WorkerSlot("gpu", WorkerOptions(tmp_path, 1 << 30), lambda _slot: None, lambda _outcome: None)
+    slot._take(Opened(device=before))
+    task, outcome = assignment(tmp_path / "none.png", 2, 2), asyncio.get_running_loop().create_future()
+    slot._attempt = Attempt(task, ignore, outcome)
+    after, stages = before.model_copy(update={"tiles": tiles(512)}), Stages(decode_ms=1, upscale_ms=1, encode_ms=1)
+    slot._take(Done(job=task.job, device=after, stages=stages, width=2, height=2, size=1, sha256=""))
+    assert outcome.done()
+    assert slot.opened is not None
+    assert slot.opened.device == after
+
+
+def tiles(side: int) -> GridTiles:
+    return GridTiles(most=(side, side), align=4)

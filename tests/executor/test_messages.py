@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.errors import OutOfMemory, ProEngineError
-from daemon.executor import messages
+from daemon.executor import messages, needs
 from daemon.executor.messages import AnyMessage, Cancel, Fault, Message, from_line, to_line
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)  # lone surrogates are no text
@@ -17,7 +17,19 @@ SIDE = st.integers(1, 100_000)
 WORK = st.builds(messages.Work, width=SIDE, height=SIDE, quality=st.integers(1, 100))
 STAGES = st.builds(messages.Stages, decode_ms=NUMBER, upscale_ms=NUMBER, encode_ms=NUMBER)
 BYTES = st.none() | st.integers(0, 2**63)
-DEVICE = st.builds(messages.DeviceFacts, name=TEXT, kind=TEXT, backend=TEXT, memory_bytes=BYTES, device_class=TEXT)
+COUNT = st.integers(1, 2**31)
+TILES = st.builds(needs.GridTiles, most=st.tuples(SIDE, SIDE), align=COUNT) | st.builds(
+    needs.BandTiles, threads=COUNT, per_thread=COUNT, scratch_samples=COUNT, band_samples=COUNT, least_rows=COUNT
+)
+FOOTPRINT = st.builds(
+    needs.Footprint,
+    idle_bytes=SIDE, decode=st.tuples(NUMBER, NUMBER), encode=st.dictionaries(TEXT, st.tuples(NUMBER, NUMBER)),
+)  # fmt: skip
+DEVICE = st.builds(
+    messages.DeviceFacts,
+    name=TEXT, kind=TEXT, backend=TEXT, memory_bytes=BYTES, device_class=TEXT,
+    tiles=st.none() | TILES, footprint=st.none() | FOOTPRINT,
+)  # fmt: skip
 REJECTION = st.builds(messages.Rejection, name=TEXT, reason=TEXT, quarantined=st.booleans())
 FAULT = st.builds(Fault, code=TEXT, message=TEXT)
 HEADER = st.builds(

@@ -10,9 +10,13 @@ from typing import Any, cast
 import pytest
 
 from daemon.executor.intake import Intake
+from daemon.executor.intake_limits import IntakeLimits
+from daemon.jobs.estimates import Estimates
 from daemon.jobs.events import EventHub
+from daemon.jobs.figures import Figures
 from daemon.jobs.job import Job, JobSpec
 from daemon.jobs.ledger import Ledger
+from daemon.jobs.preflight import Preflight
 from daemon.jobs.queue import JobQueue, QueueBounds
 from daemon.jobs.runner import JobRunner
 from daemon.jobs.submission import Limits, Submission, Upload
@@ -23,6 +27,7 @@ from tests.jobs.fakes import FakeExecutor, FakeIntake
 from tests.store.rows import DAY, Clock
 
 PATIENCE = 10.0
+SOURCES = IntakeLimits(max_pixels=500_000)
 
 
 @dataclass
@@ -39,6 +44,9 @@ class Bench:
     executor: FakeExecutor
     submission: Submission
     runner: JobRunner
+    figures: Figures
+    estimates: Estimates
+    preflight: Preflight
 
     def upload(self, content: bytes = b"a picture") -> Upload:
         path = self.files.temp()
@@ -68,18 +76,16 @@ class Bench:
 
 
 def make_bench(database: Database, files: Files, workers: int = 1) -> Bench:
-    clock, hub, queue, intake, executor = (
-        Clock(),
-        EventHub(),
-        JobQueue(QueueBounds(5, 5)),
-        FakeIntake(),
-        FakeExecutor(workers),
-    )
-    ledger = Ledger(database, hub, clock, DAY)
+    clock, hub, figures, executor = Clock(), EventHub(), Figures(), FakeExecutor(workers)
+    queue, intake = JobQueue(QueueBounds(5, 5)), FakeIntake()
+    ledger = Ledger(database, hub, clock, DAY, figures)
     limits = Limits(output_pixels=1_000_000, cache_bytes=1000)
     submission = Submission(files, ledger, queue, cast("Intake", intake), executor, limits, clock)
-    runner = JobRunner(queue, ledger, hub, executor, files, clock, DAY)
-    return Bench(database, files, clock, hub, queue, ledger, intake, executor, submission, runner)
+    estimates = Estimates()
+    runner = JobRunner(queue, ledger, hub, executor, files, clock, DAY, estimates)
+    preflight = Preflight(submission, SOURCES, estimates, ledger, queue, runner, hub, executor, 1 << 30)
+    parts = (ledger, intake, executor, submission, runner, figures, estimates, preflight)
+    return Bench(database, files, clock, hub, queue, *parts)
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ import pytest
 from daemon.errors import BrokenImage, IdempotencyConflict, NotFound, ResultExpired
 from daemon.executor.messages import Done, Stages
 from daemon.jobs.job import Job, JobState
-from daemon.jobs.ledger import MOST_DEATHS, Request, from_entry, upload_path
+from daemon.jobs.recovery import MOST_DEATHS
+from daemon.jobs.request import Request, upload_path
+from daemon.jobs.submission import from_entry
 from daemon.store import cache, jobs
 from tests.jobs.conftest import Bench
 from tests.jobs.fakes import DEVICE
@@ -233,3 +235,31 @@ async def test_events_since_a_number_that_is_too_old_or_not_ours_are_none(bench:
     assert [event.seq for event in found] == [2, 3]
     assert await bench.ledger.events_since("bob", 1) == ([], 3)
     assert await bench.database.read(lambda c: jobs.get(c, job.id)) is not None
+
+
+async def test_a_cancel_that_no_worker_had_seen_when_the_daemon_died_still_holds(bench: Bench) -> None:
+    job = await _admit(bench)
+    await bench.ledger.start(job.id)
+    assert await bench.ledger.ask_cancel(job.id)
+    assert await bench.ledger.recover() == []
+    found = await bench.get(job)
+    assert (found.state, found.finished_at, found.deaths) == (CANCELLED, START, 1)
+    assert [event.event for event in await bench.events(job)] == ["queued", "started", "cancelled"]
+    assert await _to_clean(bench) == [upload_path(HASH)]
+
+
+async def test_a_cancel_is_asked_only_of_what_runs(bench: Bench) -> None:
+    job = await _admit(bench)
+    assert not await bench.ledger.ask_cancel(job.id)
+    assert not await bench.ledger.ask_cancel("nobody")
+    assert [found.id for found in await bench.ledger.recover()] == [job.id]
+
+
+async def test_a_job_that_is_queued_again_after_all_is_not_cancelled_by_what_was_asked_before(bench: Bench) -> None:
+    """A drain that set the job aside has settled the cancel already, one way or the other."""
+    job = await _admit(bench)
+    await bench.ledger.start(job.id)
+    await bench.ledger.ask_cancel(job.id)
+    await bench.ledger.requeue(job.id, 0)
+    await bench.ledger.start(job.id)
+    assert [found.state for found in await bench.ledger.recover()] == [QUEUED]

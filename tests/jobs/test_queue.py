@@ -130,6 +130,23 @@ async def test_a_share_is_of_work_not_of_jobs() -> None:
     assert Counter([(await queue.get()).owner for _ in range(34)]) == {"ann": 2, "bob": 32}
 
 
+async def test_ahead_of_a_new_job_are_its_owners_own_and_as_much_work_of_everybody_else() -> None:
+    queue = JobQueue(QueueBounds(2000, 2000))
+    for number in range(5):
+        queue.put(_job(number, "ann"))
+        queue.put(_job(10 + number, "bob", "batch"))
+    queue.put(_job(20, "bob"))
+
+    def ids(priority: Priority, owner: str) -> set[str]:
+        return {job.id for job in queue.ahead_of(priority, owner)}
+
+    assert ids("interactive", "eve") == {"0", "20"}  # one of each, whose turn may be before hers
+    assert ids("interactive", "bob") == {"20", "0", "1"}
+    assert ids("interactive", "ann") == {"0", "1", "2", "3", "4", "20"}
+    assert ids("batch", "bob") == {"0", "1", "2", "3", "4", "20", "10", "11", "12", "13", "14"}
+    assert ids("batch", "eve") == {"0", "1", "2", "3", "4", "20", "10"}
+
+
 async def test_a_job_that_lost_its_turn_is_the_next_one() -> None:
     queue = JobQueue(BOUNDS)
     for number, owner in enumerate(["ann", "ann", "bob"]):

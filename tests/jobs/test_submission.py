@@ -18,7 +18,7 @@ from daemon.errors import (
 )
 from daemon.executor.messages import Header
 from daemon.jobs.job import JobState
-from daemon.jobs.ledger import upload_path
+from daemon.jobs.request import upload_path
 from tests.jobs.conftest import Bench
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -67,3 +68,32 @@ async def test_events_are_one_owners_after_a_number_and_numbers_are_never_given_
 
 async def test_a_new_store_has_no_events_and_says_so(database: Database) -> None:
     assert await database.read(jobs.event_span) == (0, 0)
+
+
+async def test_what_was_computed_is_told_newest_last_and_no_more_than_asked(database: Database) -> None:
+    """By when it ended, not by when it came; what the cache answered or what failed was not computed."""
+
+    def fill(c: sqlite3.Connection) -> None:
+        for number in range(6):
+            done = new_job(id=f"done {number}", state=JobState.DONE, finished_at=START + (number * 5) % 6)
+            jobs.insert(c, done, None, "")
+            jobs.insert(c, replace(done, id=f"hit {number}", cached=True), None, "")
+            jobs.insert(c, replace(done, id=f"failed {number}", state=JobState.FAILED), None, "")
+            jobs.insert(c, new_job(id=f"queued {number}"), None, "")
+
+    await database.transact(fill)
+    found = await database.read(lambda c: jobs.computed(c, 4))
+    assert [job.id for job in found] == ["done 4", "done 3", "done 2", "done 1"]
+
+
+async def test_what_was_computed_is_found_without_looking_at_every_job(database: Database) -> None:
+    queries: list[str] = []
+
+    def explain(c: sqlite3.Connection) -> list[str]:
+        c.set_trace_callback(queries.append)
+        jobs.computed(c, 4)
+        c.set_trace_callback(None)
+        return [row["detail"] for row in c.execute(f"EXPLAIN QUERY PLAN {queries[0]}")]
+
+    (step,) = await database.read(explain)  # a second one would be a sort
+    assert "USING INDEX jobs_by_end" in step

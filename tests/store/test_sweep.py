@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from functools import partial
 
 import pytest
 
 from daemon.jobs.job import JobState
-from daemon.store import cache, jobs
+from daemon.store import cache, jobs, pairings
 from daemon.store.cache import CacheEntry
 from daemon.store.database import Database
 from daemon.store.files import Files
+from daemon.store.pairings import Pairing
 from daemon.store.sweep import BATCH, Sweep, SweepLimits
 from tests.store.rows import DAY, HASH, START, Clock, new_entry, new_job
 
@@ -24,6 +26,7 @@ class Folder:
         self.database = database
         self.files = files
         self.clock = clock
+        self.evicted: Counter[str] = Counter()
 
     async def add(self, *entries: CacheEntry) -> None:
         for entry in entries:
@@ -42,7 +45,11 @@ class Folder:
         os.utime(path, (changed, changed))
 
     async def sweep(self, bound: int = 1_000_000, orphans_before: float | None = None) -> int:
-        return await Sweep(self.database, self.files, SweepLimits(bound), self.clock).run(orphans_before)
+        sweep = Sweep(self.database, self.files, SweepLimits(bound), self.clock, self.count)
+        return await sweep.run(orphans_before)
+
+    def count(self, why: str, entries: int) -> None:
+        self.evicted[why] += entries
 
     def there(self) -> set[str]:
         return {name for name, _ in self.files.lasting()}
@@ -61,6 +68,16 @@ async def test_what_is_expired_goes_with_its_file_and_the_rest_stays(folder: Fol
     assert await folder.sweep() == 1
     assert await folder.keys() == {"new"}
     assert folder.there() == {"results/new.png"}
+
+
+async def test_it_tells_how_many_entries_went_and_why(folder: Folder) -> None:
+    same = "results/same.png"
+    await folder.add(*(new_entry(f"old{n}", same, expires_at=START) for n in range(BATCH + 2)))
+    await folder.add(new_entry("large", bytes=400, last_used_at=1), new_entry("lost"), new_entry("kept"))
+    folder.files.path("results/lost.png").unlink()
+    await folder.sweep(bound=250)
+    assert await folder.keys() == {"kept"}
+    assert folder.evicted == {"expired": BATCH + 2, "size": 1, "missing": 1}
 
 
 async def test_a_file_that_another_entry_needs_stays_until_that_goes_too(folder: Folder) -> None:
@@ -184,3 +201,48 @@ async def test_events_live_seven_days_and_jobs_that_are_over_thirty(folder: Fold
     await folder.sweep()
     assert await folder.database.read(jobs.event_span) == (1, 1)
     assert await folder.database.read(lambda c: jobs.page(c, "ann", None, 9, None)) == [waiting]
+
+
+async def test_clearing_takes_everything_but_what_somebody_is_still_to_fetch(folder: Folder) -> None:
+    fetched, unfetched, old = new_entry("fetched"), new_entry("unfetched"), new_entry("old")
+    await folder.add(fetched, unfetched, old)
+    await folder.add_done(old)
+    folder.clock.now += 2 * HOUR
+    await folder.add_done(fetched, fetched_at=folder.clock.now)
+    await folder.add_done(unfetched)
+    sweep = Sweep(folder.database, folder.files, SweepLimits(1), folder.clock)
+    assert await sweep.clear(None, unfetched=False) == 2
+    assert (await folder.keys(), folder.there()) == ({"unfetched"}, {"results/unfetched.png"})
+    assert await sweep.clear(None, unfetched=True) == 1
+    assert (await folder.keys(), folder.there()) == (set(), set())
+
+
+async def test_clearing_for_one_owner_leaves_the_entries_of_others_and_the_files_that_they_share(
+    folder: Folder,
+) -> None:
+    shared = "results/shared.png"
+    await folder.add(new_entry("mine"), new_entry("mine too", shared), new_entry("theirs", shared, session_id="bob"))
+    sweep = Sweep(folder.database, folder.files, SweepLimits(1), folder.clock)
+    assert await sweep.clear("ann", unfetched=True) == 1
+    assert (await folder.keys(), folder.there()) == ({"theirs"}, {shared})
+
+
+async def test_clearing_goes_on_over_many_batches(folder: Folder) -> None:
+    await folder.add(*(new_entry(str(number)) for number in range(2 * BATCH + 1)))
+    sweep = Sweep(folder.database, folder.files, SweepLimits(1), folder.clock)
+    assert await sweep.clear(None, unfetched=False) == 2 * BATCH + 1
+    assert folder.there() == set()
+
+
+async def test_revoked_pairings_are_forgotten_after_thirty_days_and_live_ones_never(folder: Folder) -> None:
+    live, revoked = (Pairing(name, "http://localhost:3002", "", name, START) for name in ("live", "revoked"))
+    for pairing in (live, revoked):
+        await folder.database.transact(partial(pairings.insert, pairing=pairing))
+    await folder.database.transact(lambda c: pairings.revoke(c, "revoked", START))
+    folder.clock.now += 30 * DAY
+    await folder.sweep()
+    assert await folder.database.read(lambda c: pairings.get(c, "revoked")) is not None
+    folder.clock.now += 1
+    await folder.sweep()
+    assert await folder.database.read(lambda c: pairings.get(c, "revoked")) is None
+    assert await folder.database.read(pairings.live) == [live]

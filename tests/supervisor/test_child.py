@@ -185,3 +185,16 @@ async def test_a_start_without_a_descriptor_left_keeps_none(monkeypatch: pytest.
     with pytest.raises(OSError, match="no descriptor left"):
         spawn(Launch(("true",), (), "x", {}))
     assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+async def test_each_daemon_is_told_how_many_before_it_ended_unasked(start: Start) -> None:
+    supervised = await start({"PRO_ENGINE_RESTARTS": "99"})
+    for ended in range(3):
+        pid = await supervised.ready()
+        assert json.loads(await supervised.get("/environ"))["PRO_ENGINE_RESTARTS"] == str(ended)
+        assert supervised.runtime()["restarts"] == ended
+        os.kill(pid, signal.SIGKILL)
+    await supervised.ready()
+    supervised.signal(signal.SIGHUP)
+    await supervised.ready()
+    assert json.loads(await supervised.get("/environ"))["PRO_ENGINE_RESTARTS"] == "3", "a planned restart is none"

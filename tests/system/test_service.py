@@ -3,65 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 from PIL import Image
 
-from daemon.client import Client
+from daemon.client import JobView
+from daemon.errors import NotFound
 from tests.system.conftest import Running, devices_open, until
 
 pytestmark = pytest.mark.timeout(180)
 Start = Callable[..., Running]
-EIGHT_TIMES = {"scale_factor": "8x"}
 
 
-async def watch_until_over(running: Running, job_id: str, on_event: Callable[[dict[str, Any]], None]) -> None:
-    """A subscriber that comes back with the last number it saw whenever it is cut off."""
-    since = 0
-    while True:
-        with contextlib.suppress(aiohttp.ClientError, ConnectionError):
-            async with running.client() as client, client.socket() as socket:
-                await socket.send_json({"type": "subscribe", "jobs": [job_id], "since": since})
-                async for message in socket:
-                    event = message.json()
-                    since = event["seq"]
-                    on_event(event)
-                    if event.get("event") in {"done", "failed", "cancelled"}:
-                        return
-        await asyncio.sleep(0.05)
-
-
-async def submit(client: Client, picture: Path, fields: dict[str, str], key: str = "k") -> dict[str, Any]:
-    return await client.submit(picture, picture.name, fields, key)
-
-
-async def finish_while_killing(running: Running, picture: Path, module: str) -> tuple[dict[str, Any], list[str]]:
+async def finish_while_killing(running: Running, picture: Path, module: str) -> tuple[JobView, list[str]]:
     """Hand in a picture, kill `module` with -9 as soon as the job makes progress; the job and its state changes."""
     killed: list[int] = []
     changes: list[str] = []
-
-    def on_event(event: dict[str, Any]) -> None:
-        if event["event"] == "progress" and not killed:
-            victim = running.child(module)
-            victim.send_signal(signal.SIGKILL)
-            killed.append(victim.pid)
-        elif event["event"] != "progress":
-            changes.append(event["event"])
-
     async with running.client() as client:
-        job = await submit(client, picture, EIGHT_TIMES)
-    await watch_until_over(running, job["id"], on_event)
-    assert killed
-    async with running.client() as client:
-        return await client.job(job["id"]), changes
+        job = await client.submit(picture, scale_factor=8)
+        async for event in client.follow(job.id, since=0):
+            if event.progress is None:
+                changes.append(event.kind)
+            elif not killed:
+                victim = running.child(module)
+                victim.send_signal(signal.SIGKILL)
+                killed.append(victim.pid)
+        assert killed
+        return await client.job(job.id), changes
 
 
 async def test_a_worker_killed_in_the_middle_of_a_job_costs_one_attempt_and_the_job_is_done(
@@ -70,7 +43,7 @@ async def test_a_worker_killed_in_the_middle_of_a_job_costs_one_attempt_and_the_
     running = start()
     await until(lambda: devices_open(running))
     job, changes = await finish_while_killing(running, large_picture, "daemon.engine.worker")
-    assert (job["state"], job["attempts"], job["restarts"]) == ("done", 1, 0)
+    assert (job.state, job.attempts, job.restarts) == ("done", 1, 0)
     assert changes == ["queued", "started", "queued", "started", "done"]
 
 
@@ -80,9 +53,9 @@ async def test_a_daemon_killed_in_the_middle_of_a_job_comes_back_and_a_subscribe
     running = start()
     await until(lambda: devices_open(running))
     job, changes = await finish_while_killing(running, large_picture, "daemon")
-    assert (job["state"], job["attempts"], job["restarts"]) == ("done", 0, 1)
+    assert (job.state, job.attempts, job.restarts) == ("done", 0, 1)
     assert changes == ["queued", "started", "queued", "started", "done"]
-    assert (job["output_width"], job["output_height"]) == (4000, 3200)
+    assert (job.output_width, job.output_height) == (4000, 3200)
     assert list((running.folders.cache / "tmp").iterdir()) == []
 
 
@@ -92,14 +65,11 @@ async def test_a_picture_in_gives_a_larger_one_out_and_the_second_time_the_cache
     running = start()
     await until(lambda: devices_open(running))
     async with running.client() as client:
-        job = await client.follow((await submit(client, picture, {"scale_factor": "4"}))["id"], lambda _event: None)
-        assert (job["state"], job["cache"]) == ("done", "miss")
-        with (tmp_path / "first.png").open("wb") as file:
-            await client.download(job["id"], file)
-        again = await submit(client, picture, {"scale_factor": "4"}, key="another")
-        assert (again["state"], again["cache"]) == ("done", "hit")
-        with (tmp_path / "second.png").open("wb") as file:
-            await client.download(again["id"], file)
+        job = await client.upscale(picture, tmp_path / "first.png", scale_factor=4)
+        assert (job.state, job.cache) == ("done", "miss")
+        again = await client.submit(picture, scale_factor=4)
+        assert (again.state, again.cache) == ("done", "hit")
+        await client.download(again.id, tmp_path / "second.png")
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
     with Image.open(tmp_path / "first.png") as result:
         assert result.size == (256, 192)
@@ -111,15 +81,15 @@ async def test_a_job_that_waited_when_the_service_stopped_is_done_after_the_next
     running = start(PRO_ENGINE_DRAIN_SECONDS="0.1")
     await until(lambda: devices_open(running))
     async with running.client() as client:
-        jobs = [await submit(client, large_picture, {"scale_factor": f"{n}x"}, key=str(n)) for n in (8, 7)]
+        jobs = [await client.submit(large_picture, scale_factor=scale) for scale in (8, 7)]
     running.supervisor.terminate()
     assert running.supervisor.wait(60) == 0
     again = start()
     await until(lambda: devices_open(again))
     async with again.client() as client:
         for job in jobs:
-            done = await client.follow(job["id"], lambda _event: None)
-            assert (done["state"], done["attempts"], done["restarts"]) == ("done", 0, 0)
+            done = await client.wait_for(job.id)
+            assert (done.state, done.attempts, done.restarts) == ("done", 0, 0)
 
 
 async def test_a_second_start_in_the_same_folder_names_the_first_and_leaves_it_alone(start: Start) -> None:
@@ -136,10 +106,10 @@ async def test_two_services_with_folders_of_their_own_live_side_by_side(start: S
     for running in (one, two):
         await until(lambda running=running: devices_open(running))  # type: ignore[misc]
     async with one.client() as first, two.client() as second:
-        assert first.address.port != second.address.port
-        job = await submit(first, picture, {})
-        with pytest.raises(Exception, match="no such job"):
-            await second.job(job["id"])
+        assert first.url != second.url
+        job = await first.submit(picture)
+        with pytest.raises(NotFound):
+            await second.job(job.id)
 
 
 async def test_wrong_settings_end_the_start_with_78_and_name_the_variable(start: Start) -> None:

@@ -235,6 +235,38 @@ def test_somebody_else_is_told_how_to_become_one(installed: Machine) -> None:
     installed.run(PRO_ENGINE, "status", user="bob")
 
 
+def test_its_log_is_for_who_may_read_the_journal_and_others_are_told_how(installed: Machine) -> None:
+    words = (PRO_ENGINE, "logs", "-n", "1000")
+    shown = installed.out(*words)
+    assert re.search(r"^\d{4}-\d\d-\d\d [\d:.]{12} info     serving address=", shown, re.MULTILINE)
+    closed = installed.run(*words, user="ann", check=False)
+    assert (closed.returncode, closed.stdout) == (77, "")
+    assert f"`sudo {PRO_ENGINE} logs`, or `sudo usermod -aG systemd-journal ann`" in closed.stderr
+    installed.run("usermod", "-aG", "systemd-journal", "ann")
+    assert "info     serving" in installed.out(*words, user="ann")
+    job = ask(installed, "POST", "/api/process?scale_factor=2x&name=small.png", "/opt/pictures/small.png")
+    until(lambda: ask(installed, "GET", f"/api/jobs/{job['id']}")["state"] == "done")
+    of_job = until(lambda: installed.out(PRO_ENGINE, "logs", "--json", "--job", job["id"], user="ann"))
+    assert [json.loads(line)["outcome"] for line in of_job.splitlines() if "job_over" in line] == ["done"]
+
+
+def test_its_log_is_followed_as_it_is_written_until_an_interrupt(installed: Machine) -> None:
+    follow = ("sh", "-c", 'echo $$; exec "$@"', "follow", PRO_ENGINE, "logs", "-f", "-n", "1", "--json")
+    with subprocess.Popen(installed.words(*follow), stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout
+        pid = following.stdout.readline().strip()
+        try:
+            assert json.loads(following.stdout.readline())["event"]
+            job = ask(installed, "POST", "/api/process?scale_factor=3x&name=small.png", "/opt/pictures/small.png")
+            for line in following.stdout:
+                if json.loads(line)["event"] == "job_over" and job["id"] in line:
+                    break
+        finally:
+            installed.run("kill", "-INT", pid)
+        assert following.wait() == 130
+    assert installed.run("pgrep", "--exact", "journalctl", check=False).returncode == 1
+
+
 def test_a_reload_reads_the_settings_again_replaces_the_daemon_and_loses_nothing(installed: Machine) -> None:
     supervisor, daemon = main_pid(installed), published(installed)["daemon_pid"]
     installed.write(CONFIG, "max_output_megapixels = 123\n")
@@ -414,6 +446,8 @@ def test_a_users_own_service_is_installed_used_reloaded_and_taken_away(machine: 
     assert shown.startswith("service  active (running)")
     assert "linger   on" in shown
     assert "pid 0" not in as_ann(PRO_ENGINE, "status")
+    machine.run("usermod", "-aG", "systemd-journal", "ann")
+    assert "info     serving address=" in as_ann(PRO_ENGINE, "logs", "-n", "1000")
     assert "nothing was changed" in as_ann(PRO_ENGINE, "service", "install")
     before = runtime()
     as_ann("systemctl", "--user", "reload", "pro-engine")

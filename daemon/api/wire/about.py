@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, RootModel
 
 from daemon.api.wire.base import OpenWire, Timestamp, Wire
 
@@ -43,6 +43,7 @@ class System(Wire):
 
 
 class HealthOut(Wire):
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)  # `proof` is there when asked for
     status: Literal["starting", "healthy", "degraded", "draining"]
     safe_mode: bool
     timestamp: Timestamp
@@ -53,10 +54,33 @@ class HealthOut(Wire):
     proof: str | None = Field(default=None, description="the answer to `challenge`, by which local clients know us")
 
 
+class OutageOut(OpenWire):
+    """The supervisor's answer while there is no daemon: members that only a daemon could fill are empty."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    status: Literal["degraded"]
+    reason: str
+    retry_after: int = Field(description="seconds")
+    error_id: str = Field(description="the log has it as well")
+    restarts: int
+    pid: int = Field(description="of the supervisor")
+    port: int
+    timestamp: Timestamp
+    services: dict[str, Any]
+    system: dict[str, Any]
+    proof: str | None = Field(default=None, description="as that of the daemon")
+
+
+class UnavailableOut(RootModel[HealthOut | OutageOut]):
+    """No work is taken: by the daemon while it stops, by the supervisor in place of one that failed."""
+
+
 class HealthQuery(OpenWire):
     """Monitors may add to it."""
 
-    challenge: Annotated[str, Field(max_length=128)] | None = None
+    challenge: Annotated[str, Field(max_length=128)] | None = Field(
+        default=None, description="any text: `proof` in the answer is made of it"
+    )
 
 
 class Supabase(Wire):
@@ -93,10 +117,10 @@ class ServiceInfoOut(Wire):
 class Problem(OpenWire):
     """RFC 9457. `code` is stable and says what it is; further members belong to the code."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra={"additionalProperties": True})
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
     type: Literal["about:blank"] = "about:blank"
     title: str
     status: int
     detail: str
     code: str
-    message: str
+    message: str = Field(description="as `detail`")

@@ -18,7 +18,8 @@ Word = Annotated[str, StringConstraints(max_length=64)]
 class Wire(BaseModel):
     """What comes in, and what goes out: nothing that is not named."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # an answer has every member that it can have, so a schema may promise those with a default too
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class OpenWire(BaseModel):
@@ -36,9 +37,24 @@ def read_text_fields(model: type[Model], fields: Mapping[str, str]) -> Model:
     try:
         return model.model_validate(dict(fields))
     except ValidationError as error:
-        wrong = [(str(item["loc"][0]) if item["loc"] else "a field's name", item["msg"]) for item in error.errors()]
-        says = "; ".join(f"{name}: {what}" for name, what in wrong)
-        raise BadRequest(says, fields=[name for name, _ in wrong]) from None
+        raise _refusal(error, "a field's name") from None
+
+
+def read_json_text(model: type[Model], text: bytes) -> Model:
+    """Check the JSON of a request's body.
+
+    Raises:
+        BadRequest: names every field that is wrong, and why.
+    """
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        raise _refusal(error, "the body") from None
+
+
+def _refusal(error: ValidationError, whole: str) -> BadRequest:
+    wrong = [(".".join(map(str, item["loc"])) or whole, item["msg"]) for item in error.errors()]
+    return BadRequest("; ".join(f"{name}: {what}" for name, what in wrong), fields=[name for name, _ in wrong])
 
 
 def timestamp(seconds: float) -> str:

@@ -11,6 +11,7 @@ from daemon.api.wire.base import Wire, read_text_fields
 from daemon.errors import BadRequest
 from daemon.executor.messages import Metadata, OutputFormat
 from daemon.jobs.job import LEAST_RATIO, MOST_RATIO, JobSpec, Priority
+from daemon.jobs.models import ModelName
 
 SCALES: Final = {"standard": 2.0, "highres": 4.0, "ultra": 8.0}
 FORMATS: Final[Mapping[str, OutputFormat]] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp"}
@@ -29,8 +30,10 @@ class ProcessFields(Wire):
     width: int | None = Field(default=None, ge=1, le=MOST_SIDE, description="pixels; with `height`, the box to fit in")
     height: int | None = Field(default=None, ge=1, le=MOST_SIDE, description="pixels")
     long_edge: int | None = Field(default=None, ge=1, le=MOST_SIDE, description="pixels of the longer side")
-    megapixels: float | None = Field(default=None, gt=0, le=100_000, allow_inf_nan=False)
-    model: Literal["auto", "lanczos"] = Field(default="auto", description="`GET /api/models` lists them")
+    megapixels: float | None = Field(
+        default=None, gt=0, le=100_000, allow_inf_nan=False, description="millions of pixels of the result"
+    )
+    model: ModelName = Field(default="auto", description="`GET /api/models` lists them")
     format: Literal["auto", "png", "jpeg", "jpg", "webp"] = Field(
         default="auto", description="of the result; `auto`: as the source"
     )

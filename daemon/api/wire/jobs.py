@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Final, Literal
+from urllib.parse import quote
 
 from pydantic import Field, StringConstraints
 
@@ -54,8 +55,8 @@ class JobsPage(Wire):
 class JobsQuery(Wire):
     """Which of one's own jobs, newest first."""
 
-    state: JobState | None = None
-    limit: int = Field(default=ON_A_PAGE, ge=1, le=MOST_ON_A_PAGE)
+    state: JobState | None = Field(default=None, description="only those that are in it")
+    limit: int = Field(default=ON_A_PAGE, ge=1, le=MOST_ON_A_PAGE, description="how many on a page")
     cursor: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")] | None = Field(
         default=None, description="of the page before"
     )
@@ -91,6 +92,6 @@ def job_out(job: Job, progress: float, ticket: str | None) -> JobOut:
         device=job.device,
         stages=job.stages,
         result_bytes=job.result_bytes,
-        result_url=f"/api/jobs/{job.id}/result?ticket={ticket}" if done and ticket else None,
+        result_url=f"/api/jobs/{job.id}/result?ticket={quote(ticket)}" if done and ticket else None,
         error=JobError(code=job.error_code, message=job.error_message or "") if job.error_code else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
@@ -73,6 +73,10 @@ class EventMessage(Wire):
     job: str
     event: Literal["queued", "started", "progress", "done", "failed", "cancelled"]
     data: dict[str, Any]
+
+
+FROM_CLIENT: Final = (AuthMessage, SubscribeMessage)
+FROM_SERVER: Final = (AuthenticatedMessage, SnapshotMessage, EventMessage, ResetMessage, ErrorMessage)
 
 
 def read_client_message(text: str) -> AuthMessage | SubscribeMessage:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 # Pillow's names. Every further decoder is attack surface, so each is let in by name.
 DECODERS: Final = ("PNG", "JPEG", "WEBP")
-# Pillow modes that the 8-bit pipeline holds without loss; others are refused until it can.
-MODES: Final = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA"})
+RGBA_CHANNELS: Final = 4
+# Pillow modes that the 8-bit pipeline holds without loss, and bytes a pixel of each once decoded; others are refused
+# until it can. A colour that stands for transparency makes RGBA of every mode.
+CHANNELS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("1", "L"), 1),
+    **dict.fromkeys(("P", "RGB"), 3),
+    **dict.fromkeys(("LA", "PA", "RGBA"), RGBA_CHANNELS),
+}
+MODES: Final = frozenset(CHANNELS)
 
 
 @dataclass(frozen=True)

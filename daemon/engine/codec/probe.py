@@ -11,9 +11,10 @@ from typing import Final
 from PIL import Image
 
 from daemon.engine.codec.decode import pillow_errors
-from daemon.engine.codec.formats import DECODERS, MODES
+from daemon.engine.codec.formats import CHANNELS, DECODERS, MODES, RGBA_CHANNELS
 from daemon.engine.codec.orientation import SIDEWAYS, png_chunks, settle_orientation
-from daemon.errors import BrokenImage, ImageTooLarge, UnsupportedFormat
+from daemon.errors import BrokenImage, UnsupportedFormat
+from daemon.executor.intake_limits import IntakeLimits
 from daemon.executor.messages import Header
 
 PNG_BIT_DEPTH_AT: Final = 24
@@ -23,22 +24,25 @@ START_OF_SCAN: Final = 0xDA
 END_OF_IMAGE: Final = b"\xff\xd9"
 
 
-def probe(path: Path, max_pixels: int) -> Header:
+def probe(path: Path, limits: IntakeLimits) -> Header:
     """Read a picture's header.
 
     Raises:
         BrokenImage: empty, damaged, or cut off.
-        ImageTooLarge: its header speaks of more than `max_pixels`.
+        ImageTooLarge: its header speaks of more than `limits` allow.
         UnsupportedFormat: no picture, or one that cannot be upscaled without losing something.
     """
-    if path.stat().st_size == 0:
+    file_bytes = path.stat().st_size
+    if file_bytes == 0:
         raise BrokenImage("the file is empty")
-    _require_size(*_webp_size(path), max_pixels)  # its decoder makes the whole canvas when it is opened
+    limits.require_size(*_webp_size(path))  # its decoder makes the whole canvas when it is opened
     with pillow_errors(), Image.open(path, formats=DECODERS) as image:
-        _require_size(*image.size, max_pixels)
+        frames = _frames(image)
+        limits.require_size(*image.size, frames)
         # a JPEG with further pictures behind it (previews, gain maps) is known as MPO; the first is the picture
         kind = "JPEG" if image.format == "MPO" else image.format or ""
-        _refuse_what_would_be_lost(image, path)
+        _refuse_what_would_be_lost(image, path, frames)
+        limits.require_ratio(image.width * image.height * frames * _channels(image), file_bytes)
         _require_tail(path, kind)
         width, height = image.size
         sideways = settle_orientation(image, path) in SIDEWAYS
@@ -53,10 +57,13 @@ def probe(path: Path, max_pixels: int) -> Header:
         )
 
 
-def _require_size(width: int, height: int, most: int) -> None:
-    if width * height > most:
-        pixels = f"{width} x {height}, {width * height / 1e6:.0f} megapixels"
-        raise ImageTooLarge(f"the picture is {pixels}; the limit is {most / 1e6:.0f}")
+def _frames(image: Image.Image) -> int:
+    """How many frames will be decoded: of a JPEG with further pictures behind it, the first."""
+    return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+
+
+def _channels(image: Image.Image) -> int:
+    return RGBA_CHANNELS if "transparency" in image.info else CHANNELS[image.mode]
 
 
 def _webp_size(path: Path) -> tuple[int, int]:
@@ -73,9 +80,8 @@ def _webp_size(path: Path) -> tuple[int, int]:
     return little(head[26:28]) & 0x3FFF, little(head[28:30]) & 0x3FFF
 
 
-def _refuse_what_would_be_lost(image: Image.Image, path: Path) -> None:
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":
+def _refuse_what_would_be_lost(image: Image.Image, path: Path, frames: int) -> None:
+    if frames > 1:
         raise UnsupportedFormat(f"animated pictures cannot be upscaled yet; this one has {frames} frames")
     if image.format == "PNG":
         with path.open("rb") as file:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from math import ceil
 from typing import Final
 
 import numpy as np
@@ -21,6 +20,7 @@ from daemon.engine.cpu.tables import decode_table, encode_table
 from daemon.engine.resampling import AxisTaps, Resampling, lanczos3_taps
 from daemon.engine.upscaler import Device, DeviceKind
 from daemon.errors import DeviceFailed, OutOfMemory
+from daemon.executor.needs import BandTiles
 
 __all__ = ["CpuUpscaler", "prepare"]
 
@@ -48,7 +48,15 @@ class CpuUpscaler:
         self._enlarge_band = load_band()
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="cpu-engine")
         cores = f"{self._threads} core{'s' if self._threads > 1 else ''}"
-        self._device = Device(f"CPU, {cores} ({processor_name()})", DeviceKind.CPU, "compiled")
+        self._tiles = BandTiles(
+            threads=self._threads,
+            per_thread=BANDS_PER_THREAD,
+            scratch_samples=SCRATCH_SAMPLES,
+            band_samples=BAND_SAMPLES,
+            least_rows=MIN_BAND_ROWS,
+        )
+        name = f"CPU, {cores} ({processor_name()})"
+        self._device = Device(name, DeviceKind.CPU, "compiled", tiles=self._tiles)
 
     @property
     def device(self) -> Device:
@@ -117,11 +125,9 @@ class CpuUpscaler:
         self._share_out(enlarge, self._bands(source, out), on_tile)
 
     def _bands(self, source: NDArray[np.uint8], out: NDArray[np.uint8]) -> list[range]:
-        rows, samples = out.shape[0], out.shape[1] * out.shape[2]
-        in_scratch = SCRATCH_SAMPLES // out.shape[2] * rows // source.shape[0]
-        quick = BAND_SAMPLES // samples
-        fair = ceil(rows / (self._threads * BANDS_PER_THREAD))
-        step = self._band_rows or max(min(in_scratch, quick, fair), MIN_BAND_ROWS)
+        rows, channels = out.shape[0], out.shape[2]
+        size, out_size = (source.shape[1], source.shape[0]), (out.shape[1], rows)
+        step = self._band_rows or self._tiles.rows(size, out_size, channels)
         return [range(start, min(start + step, rows)) for start in range(0, rows, step)]
 
     def _share_out(self, enlarge: Callable[[range], int], bands: list[range], on_tile: Callable[[float], None]) -> None:

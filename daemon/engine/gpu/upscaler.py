@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import reduce
 from typing import Any, Final
 
@@ -16,11 +17,12 @@ from daemon.engine.gpu.lanczos import WORD, TileSize, lanczos_passes, schedule
 from daemon.engine.gpu.params import TAPS_PER_BINDING
 from daemon.engine.gpu.pipeline import Pipeline
 from daemon.engine.gpu.staging import stage_tile
-from daemon.engine.gpu.workspace import Workspace
+from daemon.engine.gpu.workspace import Workspace, workspace_bytes
 from daemon.engine.resampling import AxisTaps, Light, Resampling, lanczos3_taps
 from daemon.engine.tiling import Tile, plan_tiles
 from daemon.engine.upscaler import Device
 from daemon.errors import DeviceFailed, OutOfMemory
+from daemon.executor.needs import GridTiles
 
 Bytes = NDArray[np.uint8]
 CHANNELS: Final = (1, 3, 4)
@@ -50,7 +52,8 @@ class GpuUpscaler:
 
     @property
     def device(self) -> Device:
-        return self._adapter.device
+        tiles = GridTiles(most=self._most, align=WORD)
+        return replace(self._adapter.device, tiles=tiles, tile_bytes=workspace_bytes(self._most))
 
     def upscale(
         self, source: Bytes, out_size: tuple[int, int], resampling: Resampling, on_tile: Callable[[float], None]

@@ -15,6 +15,15 @@ from daemon.engine.resampling import AxisTaps
 
 FLOAT_BYTES = np.dtype(np.float32).itemsize
 WORD_BYTES = 4
+WORKING_BYTES = 8  # a texel of WORKING_FORMAT, of which RGBA takes two a pixel
+
+
+def workspace_bytes(tile: tuple[int, int]) -> int:
+    """About what a Workspace takes for tiles of so many output pixels, doubled in size, in RGBA."""
+    pixels = tile[0] * tile[1]
+    source = pixels // 4 * WORD_BYTES
+    working = pixels // 2 * 2 * WORKING_BYTES
+    return source + working + 2 * pixels * WORD_BYTES
 
 
 class Workspace:

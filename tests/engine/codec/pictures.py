@@ -61,3 +61,15 @@ def raw_exif(*entries: tuple[int, int, bytes], gps: tuple[int, int, bytes] | Non
     if gps is not None:
         own.append((0x8825, 4, struct.pack(">I", 8 + len(folder([*own, (0, 0, b"")])))))
     return b"Exif\0\0MM\0*\0\0\0\x08" + folder(own) + (folder([gps]) if gps else b"")
+
+
+def packed(kind: bytes, size: int) -> bytes:
+    """A chunk of a PNG whose text or profile unpacks to `size` bytes."""
+    heads = {b"zTXt": b"Comment\0\0", b"iCCP": b"profile\0\0", b"iTXt": b"Comment\0\x01\0\0\0"}
+    return chunk(kind, heads[kind] + zlib.compress(bytes(size), 9))
+
+
+def with_chunk(whole: bytes, extra: bytes, *, behind: bool = False) -> bytes:
+    """A PNG with one more chunk, in front of its pixels or behind them."""
+    place = -12 if behind else len(SOUND) + 25
+    return whole[:place] + extra + whole[place:]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from daemon.engine.codec.decode import decode
-from daemon.errors import BrokenImage, ProEngineError, UnsupportedFormat
-from tests.engine.codec.pictures import exif, noise, raw_exif, save
+from daemon.errors import BrokenImage, ImageTooLarge, ProEngineError, UnsupportedFormat
+from tests.engine.codec.pictures import exif, noise, packed, raw_exif, save, with_chunk
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +146,28 @@ def test_no_exif_whatever_is_in_it_leads_to_an_error_that_is_not_ours(file: Path
     file.write_bytes(save(noise(), kind, exif=b"Exif\0\0MM\0*\0\0\0\x08" + block))
     with contextlib.suppress(ProEngineError):
         decode(file)
+
+
+@pytest.mark.parametrize("behind", [False, True])
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+def test_a_chunk_that_unpacks_without_end_is_refused_before_it_has(file: Path, kind: bytes, behind: bool) -> None:
+    file.write_bytes(with_chunk(save(noise(), "PNG"), packed(kind, 200 << 20), behind=behind))
+    tracemalloc.start()
+    with pytest.raises(ImageTooLarge, match="unpack to over 16 MiB"):
+        decode(file)
+    assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    tracemalloc.stop()
+
+
+def test_many_chunks_that_unpack_to_a_little_each_are_refused_before_they_are_a_lot(file: Path) -> None:
+    file.write_bytes(with_chunk(save(noise(), "PNG"), packed(b"zTXt", 8 << 20) * 100))
+    tracemalloc.start()
+    with pytest.raises(ImageTooLarge):
+        decode(file)
+    assert tracemalloc.get_traced_memory()[1] < 128 << 20
+    tracemalloc.stop()
+
+
+def test_the_profile_of_a_calibrated_screen_is_no_bomb(file: Path) -> None:
+    file.write_bytes(with_chunk(save(noise(), "PNG"), packed(b"iCCP", 3 << 20)))
+    assert decode(file).icc_profile == bytes(3 << 20)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import struct
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from daemon.engine.codec.decode import decode
-from daemon.engine.codec.probe import _webp_size, probe
+from daemon.engine.codec.probe import _channels, _webp_size, probe
 from daemon.errors import BrokenImage, ImageTooLarge, ProEngineError, UnsupportedFormat
-from tests.engine.codec.pictures import chunk, exif, noise, png, save
+from daemon.executor.intake_limits import IntakeLimits
+from tests.engine.codec.pictures import chunk, exif, noise, packed, png, save, with_chunk
 
-MANY = 1_000_000
+MANY = IntakeLimits(1_000_000)
+LARGE = IntakeLimits(100_000_000)
 XMP = '<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
 WHOLE = {
     "png": save(noise(), "PNG", exif=exif(orientation=6)),
@@ -117,7 +120,7 @@ def test_an_orientation_in_the_xmp_of_a_png_counts_in_both(file: Path, behind: b
 def test_probing_a_png_decodes_none_of_it(file: Path) -> None:
     file.write_bytes(png(4000, 4000, rows=b"\0" * 4000 * 12_001))
     tracemalloc.start()
-    probe(file, 100 * MANY)
+    probe(file, LARGE)
     assert tracemalloc.get_traced_memory()[1] < 2 << 20
     tracemalloc.stop()
     file.write_bytes(png(64, 48, rows=b"nonsense"))  # only a decoder would notice
@@ -173,7 +176,7 @@ def test_a_header_of_too_many_pixels_is_refused_before_anything_is_made(file: Pa
     file.write_bytes(BOMBS[kind])
     tracemalloc.start()
     with pytest.raises(ImageTooLarge):
-        probe(file, 100 * MANY)
+        probe(file, LARGE)
     assert tracemalloc.get_traced_memory()[1] < 2 << 20
     tracemalloc.stop()
 
@@ -209,3 +212,88 @@ def test_a_png_whose_pixels_do_not_match_their_checksum_is_refused(file: Path) -
     file.write_bytes(content)
     with pytest.raises(BrokenImage, match="checksum"):
         probe(file, MANY)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "transparent"])
+def test_what_a_picture_unpacks_to_is_what_is_decoded(file: Path, mode: str) -> None:
+    """The ratio that it is judged by is that of the bytes which a worker will hold."""
+    image = noise("P" if mode == "transparent" else mode)
+    file.write_bytes(save(image, "PNG", **({"transparency": 3} if mode == "transparent" else {})))
+    with Image.open(file) as opened:
+        assert opened.width * opened.height * _channels(opened) == decode(file).pixels.nbytes
+
+
+def _flat(form: str) -> bytes:
+    """9000 x 9000 pixels of nothing: 77 MiB of grey, packed beyond what a photograph can be."""
+    if form == "PNG":
+        return png(9000, 9000, depth=1, color=0, rows=bytes(9000 * 1126))
+    return save(Image.new("RGB", (9000, 9000)), form, lossless=True, method=0)
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP"])
+def test_a_file_that_unpacks_to_thousands_of_times_its_size_is_refused_in_words(file: Path, form: str) -> None:
+    file.write_bytes(_flat(form))
+    with pytest.raises(ImageTooLarge, match=r"unpacks from a file of \d+ bytes to \d+ MiB; the limit is 2000 times"):
+        probe(file, LARGE)
+    assert probe(file, replace(LARGE, max_ratio=10**9)).width == 9000
+
+
+def test_flat_art_that_unpacks_to_no_more_than_is_harmless_is_let_in(file: Path) -> None:
+    file.write_bytes(png(8000, 8000, depth=1, color=0, rows=bytes(8000 * 1001)))
+    assert probe(file, replace(LARGE, max_ratio=1)).width == 8000
+
+
+def _animation(form: str, frames: int, side: int = 16) -> bytes:
+    colors = [(83 * number % 256, 31 * number % 256, 0) for number in range(frames)]  # frames that are alike are merged
+    first, *others = (Image.new("RGB", (side, side), color) for color in colors)
+    return save(first, form, save_all=True, append_images=others, duration=1)
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP"])
+def test_more_frames_than_are_allowed_are_too_many_whatever_their_size(file: Path, form: str) -> None:
+    file.write_bytes(_animation(form, 12))
+    with pytest.raises(ImageTooLarge, match="12 frames; the limit is 11"):
+        probe(file, replace(MANY, max_frames=11))
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP"])
+def test_the_limit_on_pixels_counts_those_of_all_frames(file: Path, form: str) -> None:
+    file.write_bytes(_animation(form, 12, side=100))
+    with pytest.raises(ImageTooLarge, match=r"100 x 100 in 12 frames"):
+        probe(file, IntakeLimits(119_999))
+    with pytest.raises(UnsupportedFormat):  # for now that is all there is against it
+        probe(file, IntakeLimits(120_000))
+
+
+def test_a_frame_count_that_is_a_lie_is_believed(file: Path) -> None:
+    """Nobody looks for the frames of an animation before it is known that so many are allowed."""
+    control = chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0))
+    file.write_bytes(with_chunk(WHOLE["png"], control))
+    with pytest.raises(ImageTooLarge, match="frames"):
+        probe(file, MANY)
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+def test_a_chunk_that_unpacks_without_end_is_refused_before_it_has(file: Path, kind: bytes) -> None:
+    file.write_bytes(with_chunk(WHOLE["png"], packed(kind, 200 << 20)))
+    tracemalloc.start()
+    with pytest.raises(ImageTooLarge):
+        probe(file, MANY)
+    assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    tracemalloc.stop()
+
+
+def test_the_bombs_made_for_this_are_refused_before_anything_is_made_of_them(shared_images: Path) -> None:
+    bombs = sorted((shared_images / "awkward" / "bombs_synth").iterdir())
+    if not bombs:
+        pytest.skip("the folder of bombs is empty")
+    narrow = {"tall_1x1000000.png", "wide_1000000x1.png"}  # odd, and a megapixel each
+    for path in bombs:
+        tracemalloc.start()
+        if path.name in narrow:
+            assert max(probe(path, LARGE).width, probe(path, LARGE).height) == 1_000_000
+        else:
+            with pytest.raises((ImageTooLarge, UnsupportedFormat, BrokenImage)):
+                probe(path, LARGE)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20, path.name
+        tracemalloc.stop()

@@ -13,9 +13,11 @@ from PIL import Image
 
 from daemon.engine.gpu.lanczos import HARDWARE, SOFTWARE
 from daemon.engine.gpu.upscaler import GpuUpscaler
+from daemon.engine.gpu.workspace import workspace_bytes
 from daemon.engine.reference.lanczos import upscale as reference
 from daemon.engine.resampling import Light, Resampling
 from daemon.engine.upscaler import Upscaler
+from daemon.executor.needs import GridTiles
 
 Bytes = NDArray[np.uint8]
 GAMMA = Resampling(Light.GAMMA, 0.0)
@@ -180,3 +182,15 @@ def test_other_channels_and_shrinking_are_refused(engine: GpuUpscaler) -> None:
         run(engine, noise(4, 4, 2), (8, 8), GAMMA)
     with pytest.raises(ValueError, match="cannot enlarge"):
         run(engine, noise(4, 4, 3), (3, 8), GAMMA)
+
+
+def test_it_tells_how_it_cuts_a_picture_also_once_tiles_are_smaller(engine: GpuUpscaler) -> None:
+    size, out_size = (300, 200), (700, 500)
+    for most in ((2048, 2048), (256, 128)):
+        engine._most = most
+        tiles = engine.device.tiles
+        assert isinstance(tiles, GridTiles)
+        shares: list[float] = []
+        engine.upscale(np.zeros((size[1], size[0], 3), np.uint8), out_size, Resampling(), shares.append)
+        assert tiles.count(size, out_size, 3) == len(shares)
+        assert engine.device.tile_bytes == workspace_bytes(most)

@@ -1,0 +1,46 @@
+"""Closing WebSockets so that their clients know why, whether they take anything in or not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+from aiohttp import WSCloseCode, web
+
+from daemon.api.parts import CALLER, Parts
+from daemon.errors import InvalidToken
+
+NOT_LET_IN: Final = 4401
+CLOSE_SECONDS: Final = 2.0  # for a peer to take the closing in
+
+
+async def say_goodbye(socket: web.WebSocketResponse, request: web.Request, code: int, message: bytes) -> None:
+    """Close a socket. A peer that takes nothing in would not take the closing in either: it is cut off a little later,
+    since a transport that is merely closed waits for its buffer to empty, for ever.
+    """
+    if (transport := request.transport) is not None:
+        asyncio.get_running_loop().call_later(2 * CLOSE_SECONDS, transport.abort)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await socket.close(code=code, message=message)
+
+
+async def say_goodbye_to_all(parts: Parts) -> None:
+    """When the daemon stops: clients come back to the next one."""
+    open_now = list(parts.sockets.items())
+    goodbyes = (
+        say_goodbye(socket, request, WSCloseCode.SERVICE_RESTART, b"restarting") for socket, request in open_now
+    )
+    await asyncio.gather(*goodbyes)
+
+
+async def send_away(parts: Parts, pairing: str) -> None:
+    """Close the sockets that were opened by a pairing which is no more."""
+    found = [(socket, request) for socket, request in parts.sockets.items() if _is_of(request, pairing)]
+    goodbyes = (say_goodbye(socket, request, NOT_LET_IN, InvalidToken.code.encode()) for socket, request in found)
+    await asyncio.gather(*goodbyes)
+
+
+def _is_of(request: web.Request, pairing: str) -> bool:
+    return CALLER in request and request[CALLER].pairing == pairing

@@ -1,0 +1,1 @@
+"""`GET /metrics`: what is measured, and how it is told to Prometheus."""

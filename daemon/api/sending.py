@@ -1,0 +1,62 @@
+"""Files to clients that may stop to read them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from pathlib import Path
+from typing import IO, Any, Final
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+SEND_SECONDS: Final = 60.0  # without progress
+LEAST: Final = 1 << 18  # bytes of a file that a client has to take in that time; a quick one, twice as many each time
+MOST: Final = 1 << 22  # where a piece costs nothing any more
+QUICK: Final = 1.0  # seconds for a piece
+NO_LINGER: Final = struct.pack("ii", 1, 0)
+
+
+class PieceByPiece(web.FileResponse):
+    """A file, each piece of which has to be taken in `send_seconds`: aiohttp waits for ever for a client that does not
+    read.
+    """
+
+    def __init__(self, path: Path, headers: dict[str, str], send_seconds: float) -> None:
+        super().__init__(path, headers=headers)
+        self._send_seconds = send_seconds
+
+    async def _sendfile(  # aiohttp's own sends all in one call, which nobody can see getting on
+        self, request: web.BaseRequest, fobj: IO[Any], offset: int, count: int
+    ) -> AbstractStreamWriter:
+        writer = await web.StreamResponse.prepare(self, request)  # FileResponse's is who calls us
+        assert writer is not None
+        loop, end, piece = asyncio.get_running_loop(), offset + count, LEAST
+        while offset < end:
+            began = loop.time()
+            transport = request.transport
+            if transport is None or transport.is_closing():
+                raise ConnectionResetError("the client is gone")
+            try:
+                async with asyncio.timeout(self._send_seconds):
+                    sent = await loop.sendfile(transport, fobj, offset, min(piece, end - offset))
+            except TimeoutError:
+                cut(transport)
+                raise ConnectionResetError("the client does not read") from None
+            if not sent:
+                raise ConnectionResetError("the file is shorter than its answer says")  # nothing but its end can tell
+            offset += sent
+            piece = min(2 * piece, MOST) if loop.time() - began < QUICK else LEAST
+        await web.StreamResponse.write_eof(self)
+        return writer
+
+
+def cut(transport: asyncio.Transport) -> None:
+    """End a connection at once. Merely closed, or aborted, the kernel would go on to offer what it holds to a client
+    that answers and takes nothing.
+    """
+    with contextlib.suppress(OSError):
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    transport.abort()

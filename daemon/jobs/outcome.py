@@ -1,0 +1,53 @@
+"""What is told of a job: its owner's programs hear of each move, the log of its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from daemon.jobs.job import Job, JobState
+
+MS = 1000.0
+log = structlog.get_logger(__name__)
+
+
+def event_detail(job: Job) -> dict[str, Any]:
+    """What an event tells beside its name."""
+    detail: dict[str, Any] = {"state": job.state}
+    if job.attempts or job.deaths:
+        detail |= {"attempts": job.attempts, "restarts": job.deaths}
+    if job.state is JobState.DONE:
+        detail |= {"cached": job.cached, "device": job.device, "bytes": job.result_bytes, "stages": job.stages}
+    if job.state is JobState.FAILED:
+        detail |= {"code": job.error_code, "message": job.error_message}
+    return detail
+
+
+def log_outcome(job: Job) -> None:
+    """The one line `job_over` of a job. Its owner is an id; the name of the file is private and left out."""
+    tell = log.warning if job.state is JobState.FAILED else log.info
+    tell(
+        "job_over",
+        job=job.id,
+        outcome=job.state.value,
+        code=job.error_code,
+        reason=job.error_message,
+        cached=job.cached,
+        device=job.device,
+        attempts=job.attempts,
+        restarts=job.deaths,
+        wait_ms=_milliseconds(job.created_at, job.started_at),
+        stages={stage: round(spent, 1) for stage, spent in job.stages.items()} if job.stages else None,
+        total_ms=_milliseconds(job.created_at, job.finished_at),
+        source=f"{job.width}x{job.height}",
+        output=f"{job.out_width}x{job.out_height}",
+        bytes=job.result_bytes,
+        priority=job.spec.priority,
+        owner=job.owner,
+        client=job.spec.client,
+    )
+
+
+def _milliseconds(since: float, until: float | None) -> float | None:
+    return None if until is None else round((until - since) * MS, 1)
