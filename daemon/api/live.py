@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
@@ -26,11 +26,11 @@ from daemon.api.wire.messages import (
     ResetMessage,
     SnapshotMessage,
     SubscribeMessage,
-    event_out,
     read_client_message,
 )
 from daemon.errors import AccessTokenRequired, BadRequest, InvalidToken, NotFound, ProEngineError, TooManySubscribers
-from daemon.jobs.events import ProgressEvent, Subscriber
+from daemon.jobs.events import Subscriber
+from daemon.store.jobs import JobEvent
 
 AUTH_SECONDS: Final = 5.0
 PING_SECONDS: Final = 20.0
@@ -169,21 +169,20 @@ async def _tell_all(
         event = await subscriber.next()
         if subscriber.behind:
             raise TimeoutError
-        if isinstance(event, ProgressEvent):
-            await _send(socket, event_out(seq, event.job, "progress", {"progress": round(event.fraction, 4)}))
-        elif event.seq > seq:  # else the store had it already
+        if isinstance(event, JobEvent):
+            if event.seq <= seq:  # the store had it already
+                continue
             seq = event.seq
-            await _send(socket, event_out(seq, event.job, event.event, event.detail))
+        await _send(socket, parts.texts.write(event, seq))
 
 
 async def _send_model(socket: web.WebSocketResponse, message: Wire) -> None:
-    async with asyncio.timeout(SEND_SECONDS):
-        await socket.send_str(message.model_dump_json())
+    await _send(socket, message.model_dump_json())
 
 
-async def _send(socket: web.WebSocketResponse, body: dict[str, Any]) -> None:
+async def _send(socket: web.WebSocketResponse, text: str) -> None:
     async with asyncio.timeout(SEND_SECONDS):
-        await socket.send_json(body)
+        await socket.send_str(text)
 
 
 async def _catch_up(
@@ -201,7 +200,7 @@ async def _catch_up(
     while missed:  # page by page, so that a long history holds nobody else up
         for event in missed:
             if subscriber.wants(event.owner, event.job):
-                await _send(socket, event_out(event.seq, event.job, event.event, event.detail))
+                await _send(socket, parts.texts.write(event, event.seq))
         missed, newest = await parts.ledger.events_since(subscriber.owner, missed[-1].seq)
     return newest
 

@@ -13,6 +13,7 @@ from daemon.accounts.local import LocalAccess
 from daemon.accounts.login import LoginCodes
 from daemon.accounts.pairing import Pairings
 from daemon.api.sending import SEND_SECONDS
+from daemon.api.wire.messages import EventTexts
 from daemon.executor.executor import Executor
 from daemon.jobs.events import EventHub
 from daemon.jobs.figures import Figures
@@ -66,6 +67,7 @@ class Parts:
     figures: Figures
     restarts: int = 0  # daemons that ended unasked under our supervisor
     safe_mode: bool = False  # the supervisor does not trust the GPU
+    texts: EventTexts = field(default_factory=EventTexts)
     # open ones and how each was asked for, to be closed when the daemon stops
     sockets: dict[web.WebSocketResponse, web.Request] = field(default_factory=dict)
     waits: dict[asyncio.Timeout, web.Request] = field(default_factory=dict)  # answers held back until a job is over

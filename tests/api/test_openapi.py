@@ -27,6 +27,7 @@ from daemon.api.wire import messages
 from daemon.api.wire.about import OutageOut, Problem
 from daemon.app import build_app
 from daemon.errors import ProEngineError, meaning
+from daemon.store.jobs import JobEvent
 from supervisor.outage_answer import CODE, PREFLIGHT, OutageReport, answer
 from tests.api.conftest import Service
 
@@ -221,7 +222,8 @@ def test_every_message_of_the_socket_is_described() -> None:
 
 
 def test_an_event_is_what_the_document_says() -> None:
-    sent = messages.event_out(7, "job", "started", {"state": "running"})
+    event = JobEvent(7, "job", "ann", "started", {"state": "running"}, 0.0)
+    sent = json.loads(messages.EventTexts().write(event, event.seq))
     assert messages.EventMessage.model_validate(sent).model_dump() == sent
 
 

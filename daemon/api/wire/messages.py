@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
@@ -9,6 +10,8 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 from daemon.api.wire.base import Wire, Word
 from daemon.api.wire.jobs import JobOut
 from daemon.errors import BadRequest
+from daemon.jobs.events import ProgressEvent
+from daemon.store.jobs import JobEvent
 
 
 class AuthMessage(Wire):
@@ -84,6 +87,23 @@ def read_client_message(text: str) -> AuthMessage | SubscribeMessage:
         raise BadRequest(f"not a message: {error.errors()[0]['msg']}") from None
 
 
-def event_out(seq: int, job: str, event: str, detail: dict[str, Any]) -> dict[str, Any]:
-    """As EventMessage; not built from it, since each subscriber gets its own and the parts are ours already."""
-    return {"seq": seq, "job": job, "event": event, "data": detail}
+class EventTexts:
+    """Events as they go over the wire, each written once for all who are told of it one after the other."""
+
+    def __init__(self) -> None:
+        self._last: tuple[JobEvent | ProgressEvent | None, int] = (None, 0)
+        self._text = ""
+
+    def write(self, event: JobEvent | ProgressEvent, seq: int) -> str:
+        """As EventMessage; `seq` is the event's own, or the last one before progress."""
+        last, last_seq = self._last
+        if event is not last or seq != last_seq:
+            self._last, self._text = (event, seq), json.dumps(_event_out(event, seq))
+        return self._text
+
+
+def _event_out(event: JobEvent | ProgressEvent, seq: int) -> dict[str, Any]:
+    """Not built from EventMessage: its parts are ours already."""
+    if isinstance(event, ProgressEvent):
+        return {"seq": seq, "job": event.job, "event": "progress", "data": {"progress": round(event.fraction, 4)}}
+    return {"seq": seq, "job": event.job, "event": event.event, "data": event.detail}
