@@ -45,13 +45,15 @@ def measure(service: Service, commit_ms: float) -> None:
             whole.append(1000 * (started - asked))
     cancel_waiting(service)
     both = [one + other for one, other in zip(taken, begun, strict=True)]
-    print(
-        f"submit to start, {WAITING} batch jobs waiting: {statistics.median(both):.1f} ms without the wait for the"
-        f" worker (202 after {statistics.median(taken):.1f}, begun {statistics.median(begun):.1f} after the worker was"
-        f" free; {statistics.median(whole):.0f} in all); with nothing waiting {statistics.median(alone):.1f}; a durable commit {commit_ms:.2f} ms: goal 3 commits + 5 ms ="
-        f" {3 * commit_ms + 5:.1f} ms",
-        flush=True,
-    )
+    for name, times in (
+        (f"submit to start, {WAITING} batch jobs waiting, without the wait for the worker", both),
+        ("  of it to the 202", taken),
+        ("  from when the worker was free", begun),
+        ("  with the wait for the worker", whole),
+        ("  with nothing waiting", alone),
+    ):
+        print(f"{name}: {statistics.median(times):.1f} ms")
+    print(f"  a durable commit {commit_ms:.2f} ms: goal 3 commits + 5 ms = {3 * commit_ms + 5:.1f} ms", flush=True)
 
 
 def hand_in(connection: Connection, seed: int, priority: str) -> str:
