@@ -17,11 +17,12 @@ from bench.load import start as starting
 from bench.load.wire import Service
 from daemon.settings import Folders
 
-MAX_QUEUE = "100000"  # so that uploads beside a thousand jobs are taken
+# so that uploads beside a thousand jobs are taken
+QUEUE = {"PRO_ENGINE_MAX_QUEUE": "100000", "PRO_ENGINE_MAX_QUEUE_PER_CLIENT": "100000"}
 
 
 def main() -> None:
-    os.environ["PRO_ENGINE_MAX_QUEUE"] = MAX_QUEUE
+    os.environ.update(QUEUE)
     place = Path(__file__).parent.parent / ".cache"  # on the disk, not in a /tmp that may be memory
     place.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place) as folder:
@@ -37,7 +38,8 @@ def main() -> None:
             live.measure(service)
         finally:
             stop(process)
-            del os.environ["PRO_ENGINE_MAX_QUEUE"]
+            for name in QUEUE:
+                del os.environ[name]
 
 
 if __name__ == "__main__":

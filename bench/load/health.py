@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from bench.load.bare import bare_server
+from bench.load.start import cancel_waiting
 from bench.load.uploaders import Load, uploading
 from bench.load.wire import Connection, Service
 
@@ -90,13 +91,9 @@ def waiting(service: Service) -> Iterator[None]:
             pixels = np.random.default_rng(1 << 20 | number).integers(0, 255, (16, 16, 3), np.uint8)
             file = io.BytesIO()
             Image.fromarray(pixels).save(file, "PNG")
-            status, body = connection.ask("POST", "/api/process?scale_factor=2x&priority=batch", file.getvalue())
-            assert status == 202, body
+            connection.json("POST", "/api/process?scale_factor=2x&priority=batch", file.getvalue())
     yield
-    while jobs := service.json("GET", "/api/jobs?state=queued&limit=200")["jobs"]:
-        with Connection(service.port, service.token) as connection:
-            for job in jobs:
-                connection.ask("DELETE", f"/api/jobs/{job['id']}")
+    cancel_waiting(service)
     service.json("POST", "/api/queue/resume")
 
 

@@ -30,9 +30,7 @@ class Service:
     def json(self, method: str, target: str, body: bytes = b"", *headers: str) -> dict[str, Any]:
         """One exchange over a connection of its own; an AssertionError where it is no success."""
         with Connection(self.port, self.token) as connection:
-            status, answer = connection.ask(method, target, body, *headers)
-        assert status < 400, answer
-        return dict(json.loads(answer))
+            return connection.json(method, target, body, *headers)
 
     def over(self, job: str) -> dict[str, Any]:
         """A job, once it is over."""
@@ -63,6 +61,11 @@ class Connection:
     def ask(self, method: str, target: str, body: bytes = b"", *headers: str) -> tuple[int, bytes]:
         status, pieces = self._exchange(method, target, body, *headers)
         return status, b"".join(bytes(piece) for piece in pieces)
+
+    def json(self, method: str, target: str, body: bytes = b"", *headers: str) -> dict[str, Any]:
+        status, answer = self.ask(method, target, body, *headers)
+        assert status < 400, answer
+        return dict(json.loads(answer))
 
     def drain(self, target: str) -> int:
         """Bytes of an answer that is read and thrown away."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +63,10 @@ async def read_all(client: socket.socket) -> int:
     while part := await loop.sock_recv(client, 1 << 20):
         size += len(part)
     return size
+
+
+def refuse(*_: object) -> int:
+    raise OSError(errno.EINVAL, "no such file can be sent so")
 
 
 async def until_gone(runner: EdgeRunner) -> None:
@@ -135,9 +141,13 @@ async def test_a_file_that_is_cut_short_meanwhile_ends_the_connection(
                 assert await read_all(client) < SIZE // 2
 
 
-async def test_pieces_make_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_pieces_make_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool) -> None:
+    monkeypatch.setattr(sending, "AT_ONCE", 1500)
     monkeypatch.setattr(sending, "LEAST", 1000)
     monkeypatch.setattr(sending, "MOST", 3000)
+    if not at_once:
+        monkeypatch.setattr(os, "sendfile", refuse)  # what loops make of it is to read the file
     path = tmp_path / "file"
     path.write_bytes(content := bytes(range(256)) * 41)
     async with edge(EdgeLimits(), sends(from_file, path)) as runner:
@@ -146,3 +156,19 @@ async def test_pieces_make_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             writer.write(GET[:-2] + wanted + b"Connection: close\r\n\r\n")
             assert (await reader.read()).partition(b"\r\n\r\n")[2] == expected
             writer.close()
+
+
+async def test_what_the_kernel_takes_at_once_waits_for_no_turn_of_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> int:
+        raise AssertionError("it was waited for")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sendfile", never)
+    path = tmp_path / "file"
+    path.write_bytes(content := bytes(20_000))
+    async with edge(EdgeLimits(), sends(from_file, path)) as runner:
+        reader, writer = await asyncio.open_connection(*runner.addresses[0])
+        writer.write(GET[:-2] + b"Connection: close\r\n\r\n")
+        assert (await reader.read()).partition(b"\r\n\r\n")[2] == content
+        writer.close()
