@@ -172,7 +172,8 @@ def test_every_key_that_the_supervisor_is_told_is_a_key_of_the_file() -> None:
 
 
 def test_what_only_our_own_processes_and_a_unit_say_cannot_stand_in_the_file() -> None:
-    only_ours = {"listen_fds", "lifeline_fd", "heartbeat_fd", "instance", "standby", "safe_mode", "shared_dir"}
+    only_ours = {"listen_fds", "lifeline_fd", "heartbeat_fd", "instance", "restarts", "standby"}
+    only_ours |= {"safe_mode", "shared_dir"}
     assert {setting.key for setting in EVERY} - set(KINDS) == only_ours
     assert {setting.key for setting in EVERY} >= set(KINDS)
 

@@ -17,7 +17,7 @@ VALUES = {
     Kind.TEXT: words,
     Kind.WORDS: st.lists(words.map(str.strip), min_size=1),
     Kind.WHOLE: st.integers(),
-    Kind.NUMBER: st.one_of(st.integers(), st.floats(allow_nan=False)),
+    Kind.NUMBER: st.one_of(st.integers(-(2**53), 2**53), st.floats(allow_nan=False)),
     Kind.TRUTH: st.booleans(),
     Kind.FOLDER: words.map(lambda word: f"/{word}"),
 }
