@@ -76,7 +76,7 @@ async def test_five_hundred_jobs_in_a_storm_of_kills_restarts_and_cancels_end_on
     assert await replayed(here, watcher.told[-1][0]) == watcher.told
     await until(lambda: disagreements(here) == [], lambda: disagreements(here))
     await settled(last)
-    await until(lambda: descriptors(last) == fresh, lambda: (descriptors(last), fresh))
+    await until(lambda: not descriptors(last) - fresh, lambda: descriptors(last) - fresh)
     await stop(last)
     await until(lambda: left_behind(here) == [], lambda: left_behind(here))
     check_events(here, watcher)
