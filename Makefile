@@ -1,5 +1,5 @@
 # Everything sets up what it needs: `make demo` and `make test` work on a fresh machine with Python 3.11 or later.
-.PHONY: demo test lint run bench chaos format lock before-after settings-page api-page clean
+.PHONY: demo test lint run bench chaos format lock before-after api-page settings-page metrics-table clean
 
 demo: .venv/run.stamp
 	.venv/bin/python scripts/demo.py
@@ -37,15 +37,18 @@ format: .venv/dev.stamp
 lock: .venv/dev.stamp
 	scripts/lock
 
-# What the docs say of the API, from the code: a test fails where it is stale.
+# What the docs say of the API, the settings and the metrics, from the code: a test fails where one is stale.
 api-page: .venv/dev.stamp
 	.venv/bin/python -m scripts.api_page
 
+settings-page: .venv/dev.stamp
+	.venv/bin/python -m scripts.settings_page
+
+metrics-table: .venv/dev.stamp
+	.venv/bin/python -m scripts.metrics_table
+
 before-after: .venv/run.stamp
 	.venv/bin/python scripts/before_after.py
-
-settings-page: .venv/run.stamp
-	.venv/bin/python -m scripts.settings_page
 
 clean:
 	rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

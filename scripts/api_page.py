@@ -29,7 +29,8 @@ from daemon.api.wire.messages import (
     SubscribeMessage,
 )
 from daemon.errors import meaning
-from scripts.schema_words import Json, default, kind, link, table
+from scripts.markdown import table
+from scripts.schema_words import Json, default, kind, link
 
 ROOT = Path(__file__).parent.parent
 MARKED = re.compile(r"(?<=<!-- routes -->\n).*?(?=<!-- /routes -->)", re.DOTALL)

@@ -8,6 +8,7 @@ from typing import Any
 
 from daemon.settings_table import SECTIONS
 from daemon.settings_table.setting import PREFIX, Setting
+from scripts.markdown import table
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 HEAD = f"""\
@@ -45,13 +46,13 @@ def page() -> str:
 
 def _lines() -> Iterator[str]:
     for title, rows in SECTIONS:
-        yield f"\n## {title}\n\n| setting | default | must be | |\n|---|---|---|---|\n"
-        yield from map(_row, rows)
+        yield f"\n## {title}\n\n"
+        yield from (f"{line}\n" for line in table(("setting", "default", "must be", ""), map(_row, rows)))
 
 
-def _row(setting: Setting[Any]) -> str:
+def _row(setting: Setting[Any]) -> tuple[str, ...]:
     restart = "" if setting.reload else " *(restart)*"
-    return f"| `{setting.key}` | {_default(setting)} | {setting.form.must_be} | {setting.does}{restart} |\n"
+    return f"`{setting.key}`", _default(setting), setting.form.must_be, f"{setting.does}{restart}"
 
 
 def _default(setting: Setting[Any]) -> str:
