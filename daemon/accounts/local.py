@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from daemon.accounts.caller import Caller
+from daemon.accounts.digest import as_bytes
 from daemon.errors import InvalidToken
 
 OWNER: Final = "local"  # whose jobs they are
@@ -33,7 +34,7 @@ class LocalAccess:
         Raises:
             InvalidToken: it is not ours.
         """
-        if not hmac.compare_digest(_bytes(token), _bytes(self.token)):
+        if not hmac.compare_digest(as_bytes(token), as_bytes(self.token)):
             raise InvalidToken("the access token is not the one of this service; `pro-engine token` shows it")
         return Caller(OWNER, is_admin=True)
 
@@ -55,17 +56,12 @@ class LocalAccess:
         expires, _, rest = ticket.partition(".")
         owner, _, signature = rest.rpartition(".")  # an owner may be an origin, which has dots
         expected = self._sign(f"ticket|{job}|{owner}|{expires}")
-        if not hmac.compare_digest(_bytes(signature), expected.encode()) or int(expires) < now:
+        if not hmac.compare_digest(as_bytes(signature), expected.encode()) or int(expires) < now:
             raise InvalidToken("the ticket in this link is not valid any more; ask for the job again")
         return owner
 
     def _sign(self, text: str) -> str:
-        return hmac.new(self.secret, _bytes(text), hashlib.sha256).hexdigest()
-
-
-def _bytes(text: str) -> bytes:
-    """Of any text at all: a header that is no UTF-8 arrives with surrogates in it, and is still only a wrong token."""
-    return text.encode("utf-8", "surrogatepass")
+        return hmac.new(self.secret, as_bytes(text), hashlib.sha256).hexdigest()
 
 
 def local_access(token_file: Path, secret_file: Path) -> LocalAccess:

@@ -6,7 +6,6 @@ machine can read it. It is therefore not the token, works once, for a minute, an
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from daemon.accounts.digest import digest
 from daemon.errors import InvalidToken
 
 CODE_SECONDS: Final = 60.0
@@ -41,7 +41,7 @@ class LoginCodes:
         while len(self._codes) >= MOST_CODES:
             self._codes.popitem(last=False)
         code = self._random(16).hex()
-        self._codes[_digest(code)] = _Code(self._steady() + CODE_SECONDS, uid)
+        self._codes[digest(code)] = _Code(self._steady() + CODE_SECONDS, uid)
         return code
 
     def redeem(self, code: str, uid: int | None) -> None:
@@ -50,13 +50,9 @@ class LoginCodes:
         Raises:
             InvalidToken: it was used, is too old or none of ours, or another user has come by it.
         """
-        found = self._codes.pop(_digest(code), None)
+        found = self._codes.pop(digest(code), None)
         if found is None or found.deadline <= self._steady():
             raise InvalidToken("this link was used already, or is older than a minute")
         if uid not in {found.uid, ROOT} and uid is not None and found.uid is not None:
             log.warning("login_by_another_user", uid=uid, asked_by=found.uid)
             raise InvalidToken("this link was made for another user of this machine")
-
-
-def _digest(code: str) -> bytes:
-    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).digest()

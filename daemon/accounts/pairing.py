@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Final
 import structlog
 
 from daemon.accounts.caller import Caller
+from daemon.accounts.digest import digest
 from daemon.accounts.pairing_requests import DENIED, Answer, PairingRequests
 from daemon.errors import InvalidToken, NotFound, PairingDenied, ProEngineError
 from daemon.store import pairings
@@ -62,7 +62,7 @@ class Pairings:
         Raises:
             InvalidToken: it is the token of another Origin than the request's, or of a page, and no page sent it.
         """
-        pairing = self._live.get(_hash(token))
+        pairing = self._live.get(digest(token).hex())
         if pairing is None or pairing.id in self._shut_out:
             return None
         if origin != pairing.origin:
@@ -76,8 +76,9 @@ class Pairings:
 
     def is_shut_out(self, owner: str) -> bool:
         """Whether jobs of this owner are a page's that is paired no more."""
-        live = {pairing.origin for pairing in self._live.values() if pairing.id not in self._shut_out}
-        return "://" in owner and owner not in live
+        if "://" not in owner:
+            return False
+        return not any(one.origin == owner and one.id not in self._shut_out for one in self._live.values())
 
     async def claim(self, request_id: str, secret: str, origin: str) -> str | None:
         """The token of a page that was approved, for the first and only time; None while the user has not answered.
@@ -93,7 +94,7 @@ class Pairings:
             if request.answer is not Answer.APPROVED:
                 return None
             token = self._random(32).hex()
-            pairing = Pairing(request.id, origin, request.name, _hash(token), self._clock())
+            pairing = Pairing(request.id, origin, request.name, digest(token).hex(), self._clock())
             await self._database.transact(lambda c: pairings.insert(c, pairing))
             if request.is_denied:  # meanwhile
                 await self._database.transact(lambda c: pairings.revoke(c, pairing.id, self._clock()))
@@ -138,7 +139,3 @@ class Pairings:
             await self._database.transact(partial(pairings.note_use, pairing_id=pairing_id, at=at))
         except ProEngineError as error:
             log.warning("pairing_use_not_noted", pairing=pairing_id, reason=error.message)
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

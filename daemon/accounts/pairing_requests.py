@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import math
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from daemon.accounts.digest import digest
 from daemon.errors import InvalidToken, NotFound, PairingDenied, PairingExpired, TooManyPairings, WrongPairingCode
 
 ASK_SECONDS: Final = 300.0
@@ -83,7 +83,7 @@ class PairingRequests:
             origin=origin,
             name=clean_name(name),
             code=self._code({request.code for request in waiting}),
-            secret_hash=_digest(secret),
+            secret_hash=digest(secret),
             created_at=self._clock(),
             deadline=self._steady() + ASK_SECONDS,
         )
@@ -166,7 +166,7 @@ class PairingRequests:
         request = self.find(request_id)
         if request is None:
             raise PairingExpired("this request is too old, or its token was claimed already; ask again")
-        if not hmac.compare_digest(_digest(secret), request.secret_hash) or request.origin != origin:
+        if not hmac.compare_digest(digest(secret), request.secret_hash) or request.origin != origin:
             raise InvalidToken("this request for access is another page's")
         if request.is_denied:
             raise PairingDenied(DENIED)
@@ -187,7 +187,3 @@ def clean_name(name: str) -> str:
 def plain_code(code: str) -> bytes:
     """A code as people write it: in either case, with or without its dash."""
     return "".join(code.split()).replace("-", "").upper().encode("utf-8", "replace")
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import WSCloseCode, web
@@ -28,18 +29,17 @@ async def say_goodbye(socket: web.WebSocketResponse, request: web.Request, code:
 
 async def say_goodbye_to_all(parts: Parts) -> None:
     """When the daemon stops: clients come back to the next one."""
-    open_now = list(parts.sockets.items())
-    goodbyes = (
-        say_goodbye(socket, request, WSCloseCode.SERVICE_RESTART, b"restarting") for socket, request in open_now
-    )
-    await asyncio.gather(*goodbyes)
+    await _say_goodbye_to(parts, lambda _: True, WSCloseCode.SERVICE_RESTART, b"restarting")
 
 
 async def send_away(parts: Parts, pairing: str) -> None:
     """Close the sockets that were opened by a pairing which is no more."""
-    found = [(socket, request) for socket, request in parts.sockets.items() if _is_of(request, pairing)]
-    goodbyes = (say_goodbye(socket, request, NOT_LET_IN, InvalidToken.code.encode()) for socket, request in found)
-    await asyncio.gather(*goodbyes)
+    await _say_goodbye_to(parts, lambda request: _is_of(request, pairing), NOT_LET_IN, InvalidToken.code.encode())
+
+
+async def _say_goodbye_to(parts: Parts, whom: Callable[[web.Request], bool], code: int, message: bytes) -> None:
+    found = [(socket, request) for socket, request in parts.sockets.items() if whom(request)]
+    await asyncio.gather(*(say_goodbye(socket, request, code, message) for socket, request in found))
 
 
 def _is_of(request: web.Request, pairing: str) -> bool:

@@ -14,14 +14,14 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
-from daemon.api.parts import CALLER, PARTS, Parts
+from daemon.api.parts import CALLER, PARTS
 from daemon.api.process import until_over
 from daemon.api.route import answer, read_query
 from daemon.api.sending import PieceByPiece
-from daemon.api.wire.jobs import JobOut, JobsPage, JobsQuery, job_out
+from daemon.api.wire.jobs import JobsPage, JobsQuery
 from daemon.errors import ProEngineError, ResultExpired, ResultNotReady
 from daemon.executor.messages import OutputFormat
-from daemon.jobs.job import Job, JobState
+from daemon.jobs.job import JobState
 
 log = structlog.get_logger(__name__)
 CANCEL_SECONDS: Final = 2.0  # a running job is seen to stop within a tile; the answer waits this long for it
@@ -31,22 +31,18 @@ CONTENT_TYPES: Final = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image
 ENDINGS: Final = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 
-def _out(parts: Parts, job: Job) -> JobOut:
-    return job_out(job, parts.hub.progress_of(job.id), parts.ticket(job))
-
-
 async def list_jobs(request: web.Request) -> web.Response:
     """Newest first; `cursor` of one answer asks for the next page."""
     parts, asked = request.app[PARTS], read_query(request, JobsQuery)
     before = int(asked.cursor) if asked.cursor else None
     found = await parts.ledger.page(request[CALLER].owner, asked.state, asked.limit, before)
     following = str(found[-1].number) if len(found) == asked.limit else None
-    return answer(JobsPage(jobs=[_out(parts, job) for job in found], cursor=following))
+    return answer(JobsPage(jobs=[parts.job_out(job) for job in found], cursor=following))
 
 
 async def show_job(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
-    return answer(_out(parts, await parts.ledger.get(request.match_info["id"], request[CALLER].owner)))
+    return answer(parts.job_out(await parts.ledger.get(request.match_info["id"], request[CALLER].owner)))
 
 
 async def cancel_job(request: web.Request) -> web.Response:
@@ -56,7 +52,7 @@ async def cancel_job(request: web.Request) -> web.Response:
     if not job.is_over:
         await parts.runner.cancel(job)
         job = await until_over(request, job, CANCEL_SECONDS)
-    return answer(_out(parts, job), 200 if job.is_over else 202)
+    return answer(parts.job_out(job), 200 if job.is_over else 202)
 
 
 async def send_result(request: web.Request) -> web.StreamResponse:

@@ -18,7 +18,7 @@ from daemon.api.goodbye import NOT_LET_IN, say_goodbye
 from daemon.api.guard import bearer, identify
 from daemon.api.parts import CALLER, PARTS, Parts
 from daemon.api.wire.base import Wire
-from daemon.api.wire.jobs import JobOut, job_out
+from daemon.api.wire.jobs import JobOut
 from daemon.api.wire.messages import (
     AuthenticatedMessage,
     AuthMessage,
@@ -214,4 +214,4 @@ async def _snapshot(parts: Parts, subscriber: Subscriber, asked: SubscribeMessag
         for job_id in asked.jobs:
             with contextlib.suppress(NotFound):
                 jobs.append(await parts.ledger.get(job_id, owner))
-    return [job_out(job, parts.hub.progress_of(job.id), parts.ticket(job)) for job in jobs]
+    return [parts.job_out(job) for job in jobs]

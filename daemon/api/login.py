@@ -8,12 +8,10 @@ from daemon.accounts.login import CODE_SECONDS
 from daemon.api.guard import own_origin
 from daemon.api.parts import PARTS
 from daemon.api.peer import peer_uid
-from daemon.api.route import answer, read_json
+from daemon.api.route import SECRETS, answer, read_json
 from daemon.api.wire.base import timestamp
 from daemon.api.wire.pairings import LoginAsk, LoginCode, LoginToken
 from daemon.errors import OriginNotAllowed
-
-SECRETS = {"Cache-Control": "no-store"}
 
 
 async def make_code(request: web.Request) -> web.Response:

@@ -14,7 +14,7 @@ from daemon.api.goodbye import send_away
 from daemon.api.guard import listed_origin
 from daemon.api.parts import PARTS, Parts
 from daemon.api.process import seconds_to_wait, waiting
-from daemon.api.route import answer, read_json
+from daemon.api.route import SECRETS, answer, read_json
 from daemon.api.wire.base import timestamp
 from daemon.api.wire.jobs import MOST_ON_A_PAGE
 from daemon.api.wire.pairings import (
@@ -33,7 +33,6 @@ from daemon.errors import PairingOff
 from daemon.jobs.job import JobState
 
 POLL_SECONDS: Final = 2.0
-SECRETS: Final = {"Cache-Control": "no-store"}
 log = structlog.get_logger(__name__)
 
 
@@ -47,7 +46,11 @@ async def ask(request: web.Request) -> web.Response:
     made, secret = parts.pairings.requests.ask(origin, asked.name)
     log.info("page_asks_for_access", origin=origin, name=made.name, pairing=made.id)
     body = PairingAsked(
-        id=made.id, code=made.code, secret=secret, expires_at=_expires_at(parts, made), poll_seconds=POLL_SECONDS
+        id=made.id,
+        code=made.code,
+        secret=secret,
+        expires_at=timestamp(_deadline(parts, made)),
+        poll_seconds=POLL_SECONDS,
     )
     return answer(body, 202, SECRETS)
 
@@ -64,7 +67,7 @@ async def claim(request: web.Request) -> web.Response:
                 await made.answered.wait()
     token = await parts.pairings.claim(found, secret, origin)
     if token is None:
-        return answer(PairingPending(expires_at=_expires_at(parts, made), poll_seconds=POLL_SECONDS), 202)
+        return answer(PairingPending(expires_at=timestamp(_deadline(parts, made)), poll_seconds=POLL_SECONDS), 202)
     return answer(PairingToken(token=token, origin=origin, expires_at=None), 200, SECRETS)
 
 
@@ -119,8 +122,9 @@ async def _cancel_jobs(parts: Parts, owner: str) -> None:
 
 
 def _out(parts: Parts, made: PairingRequest) -> PairingOut:
-    return request_out(made, parts.clock() + parts.pairings.requests.seconds_left(made))
+    return request_out(made, _deadline(parts, made))
 
 
-def _expires_at(parts: Parts, made: PairingRequest) -> str:
-    return timestamp(parts.clock() + parts.pairings.requests.seconds_left(made))
+def _deadline(parts: Parts, made: PairingRequest) -> float:
+    """Seconds since the epoch."""
+    return parts.clock() + parts.pairings.requests.seconds_left(made)

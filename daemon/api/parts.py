@@ -13,6 +13,7 @@ from daemon.accounts.local import LocalAccess
 from daemon.accounts.login import LoginCodes
 from daemon.accounts.pairing import Pairings
 from daemon.api.sending import SEND_SECONDS
+from daemon.api.wire.jobs import JobOut, job_out
 from daemon.api.wire.messages import EventTexts
 from daemon.executor.executor import Executor
 from daemon.jobs.events import EventHub
@@ -75,6 +76,10 @@ class Parts:
 
     def ticket(self, job: Job) -> str:
         return self.access.ticket(job.id, job.owner, self.clock())
+
+    def job_out(self, job: Job) -> JobOut:
+        """A job as its owner sees it now."""
+        return job_out(job, self.hub.progress_of(job.id), self.ticket(job))
 
 
 PARTS: web.AppKey[Parts] = web.AppKey("parts", Parts)

@@ -49,8 +49,15 @@ STATUS: Final[Mapping[str, int]] = {
 }
 # what may be asked again: each comes with `Retry-After`
 RETRIED: Final = frozenset(
-    {"queue_full", "too_many_pairings", "draining", "daemon_unavailable", "intake_unavailable", "store_busy"}
-    | {"too_many_subscribers"}
+    {
+        "queue_full",
+        "too_many_pairings",
+        "too_many_subscribers",
+        "draining",
+        "daemon_unavailable",
+        "intake_unavailable",
+        "store_busy",
+    }
 )
 # what aiohttp itself raises; any other status keeps its number and is a bad_request, or internal from 500 on
 HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "upload_too_large", 417: "expectation_failed"}

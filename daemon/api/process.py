@@ -14,7 +14,6 @@ from daemon.api.parts import CALLER, PARTS, Parts
 from daemon.api.route import answer, require_once
 from daemon.api.upload import receive
 from daemon.api.wire.fields import read_fields
-from daemon.api.wire.jobs import job_out
 from daemon.errors import BadRequest
 from daemon.jobs.job import Job
 
@@ -41,7 +40,7 @@ async def submit(request: web.Request) -> web.Response:
     job = await parts.submission.submit(upload, spec, request[CALLER].owner, key)
     if (seconds := seconds_to_wait(request)) and not job.is_over:
         job = await until_over(request, job, seconds)
-    body = job_out(job, parts.hub.progress_of(job.id), parts.ticket(job))
+    body = parts.job_out(job)
     headers = {"Location": f"/api/jobs/{job.id}"}
     return answer(body, 200 if job.is_over else 202, headers)
 

@@ -17,6 +17,7 @@ from daemon.errors import BadRequest, ProEngineError, RequestTimeout, UploadTooL
 
 MAX_JSON: Final = 1 << 16
 JSON_SECONDS: Final = 10.0
+SECRETS: Final = {"Cache-Control": "no-store"}  # of an answer that tells one
 # what aiohttp raises over a body that ends too early, or is not coded as it says
 BROKEN_BODY: Final = (ConnectionError, web.RequestPayloadError, HttpProcessingError)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -84,7 +84,7 @@ class Estimate:
 
 def workload(job: Job, device: str) -> Workload:
     """What a job means for a device."""
-    source, result = job.width * job.height, job.out_width * job.out_height
+    source, result = job.width * job.height, job.out_pixels
     return Workload(device, resolve(job.spec.model), job.format, job.spec.quality, source, result)
 
 
@@ -140,7 +140,7 @@ class Estimates:
             cost = self._cost((device, resolve(job.spec.model), job.format))
             if cost is None:
                 return None
-            total += share * cost.ms(job.width * job.height, job.out_width * job.out_height)
+            total += share * cost.ms(job.width * job.height, job.out_pixels)
         return total / 1000
 
     def result_bytes(self, work: Workload) -> int | None:

@@ -109,7 +109,7 @@ class Figures:
 
     def computed(self, job: Job, device_kind: str) -> None:
         """Count the work of a job that a device has done."""
-        self.pixels.add(device_kind, by=job.out_width * job.out_height)
+        self.pixels.add(device_kind, by=job.out_pixels)
         for stage, milliseconds in (job.stages or {}).items():
             self.stage_seconds.observe(milliseconds / MS, stage.removesuffix("_ms"), device_kind)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
@@ -12,6 +13,8 @@ from daemon.executor.messages import Metadata, OutputFormat, Work
 Priority = Literal["interactive", "batch"]
 LEAST_RATIO: Final = 1.0
 MOST_RATIO: Final = 8.0
+# formats, by what they are called
+FORMAT_OF: Final[Mapping[str, OutputFormat]] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp"}
 
 
 class JobState(StrEnum):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from daemon.accounts.billing import BilledScale, billed_scale
 from daemon.errors import UnsupportedFormat
@@ -15,14 +13,12 @@ from daemon.executor.messages import NO_PICTURE, DeviceFacts, OutputFormat
 from daemon.jobs.cautions import Caution, cautions
 from daemon.jobs.estimates import MOST_SAMPLES, Estimate, Estimates, Workload
 from daemon.jobs.events import EventHub
-from daemon.jobs.job import Job, JobSpec, Priority
+from daemon.jobs.job import FORMAT_OF, Job, JobSpec, Priority
 from daemon.jobs.ledger import Ledger
 from daemon.jobs.models import resolve
 from daemon.jobs.queue import JobQueue
 from daemon.jobs.runner import JobRunner
 from daemon.jobs.submission import Submission, Target
-
-FORMATS: Final[Mapping[str, OutputFormat]] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ class Source:
             UnsupportedFormat: it is none that comes in.
         """
         try:
-            return FORMATS[self.format.casefold().removeprefix("image/")]
+            return FORMAT_OF[self.format.casefold().removeprefix("image/")]
         except KeyError:
             raise UnsupportedFormat(NO_PICTURE) from None
 

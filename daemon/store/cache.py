@@ -63,10 +63,7 @@ def drop(connection: sqlite3.Connection, key: str) -> None:
 
 def total_bytes(connection: sqlite3.Connection) -> int:
     """Bytes of all results that rows keep alive, each file counted once."""
-    query = (
-        "SELECT coalesce(sum(bytes), 0) FROM (SELECT max(bytes) AS bytes FROM processing_cache GROUP BY processed_path)"
-    )
-    return int(connection.execute(query).fetchone()[0])
+    return figures(connection, None)[1]
 
 
 def pinned_bytes(connection: sqlite3.Connection, since: float) -> int:

@@ -29,11 +29,12 @@ class Census:
 
 def take_census(connection: sqlite3.Connection, pinned_since: float) -> Census:
     rows = connection.execute(_OPEN).fetchall()
+    entries, size = cache.figures(connection, None)
     return Census(
         open_jobs={(row["state"], row["priority"]): row["jobs"] for row in rows},
         oldest_queued=min((row["oldest"] for row in rows if row["state"] == "queued"), default=None),
-        cache_entries=connection.execute("SELECT count(*) FROM processing_cache").fetchone()[0],
-        cache_bytes=cache.total_bytes(connection),
+        cache_entries=entries,
+        cache_bytes=size,
         pinned_bytes=cache.pinned_bytes(connection, pinned_since),
         store_bytes=_file_bytes(connection),
     )

@@ -9,12 +9,11 @@ from pydantic import Field, StringConstraints
 
 from daemon.api.wire.base import Wire, read_text_fields
 from daemon.errors import BadRequest
-from daemon.executor.messages import Metadata, OutputFormat
-from daemon.jobs.job import LEAST_RATIO, MOST_RATIO, JobSpec, Priority
+from daemon.executor.messages import Metadata
+from daemon.jobs.job import FORMAT_OF, LEAST_RATIO, MOST_RATIO, JobSpec, Priority
 from daemon.jobs.models import ModelName
 
 SCALES: Final = {"standard": 2.0, "highres": 4.0, "ultra": 8.0}
-FORMATS: Final[Mapping[str, OutputFormat]] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp"}
 MOST_SIDE: Final = 1_000_000
 
 
@@ -61,7 +60,7 @@ class ProcessFields(Wire):
             long_edge=self.long_edge,
             megapixels=self.megapixels,
             model=self.model,
-            format=FORMATS.get(self.format),
+            format=FORMAT_OF.get(self.format),
             quality=self.quality,
             keep_metadata=self.keep_metadata,
             priority=self.priority,
