@@ -55,13 +55,13 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         queue = JobQueue(QueueBounds(settings.max_queue, settings.max_queue_per_client))
         stack.push_async_callback(intake.close)
         figures = Figures()
-        ledger = Ledger(database, hub, time.time, settings.cache_ttl, figures, settings.pin_seconds)
+        ledger = Ledger(database, hub, time.time, settings.cache_ttl, figures)
         facts = StoreFacts(database, time.time, settings.pin_seconds)
         options = WorkerOptions(settings.folders.cache, settings.worker_memory)
         executor = LocalExecutor(settings.devices, options)
         stack.push_async_callback(executor.close)
         limits = Limits(settings.max_output_pixels, settings.cache_bytes)
-        submission = Submission(files, ledger, queue, intake, executor, limits, time.time)
+        submission = Submission(files, ledger, facts, queue, intake, executor, limits, time.time)
         estimates = Estimates()
         runner = JobRunner(queue, ledger, hub, executor, files, time.time, settings.cache_ttl, estimates)
         stack.push_async_callback(runner.drain, settings.drain_seconds)  # where `serve` ends by an error
@@ -101,21 +101,29 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             submission=submission,
             runner=runner,
             preflight=Preflight(
-                *(submission, intake_limits, estimates, ledger, queue, runner, hub, executor, settings.worker_memory)
+                submission=submission,
+                intake_limits=intake_limits,
+                estimates=estimates,
+                ledger=ledger,
+                queue=queue,
+                runner=runner,
+                hub=hub,
+                executor=executor,
+                worker_memory=settings.worker_memory,
             ),
             executor=executor,
             sweep=sweep,
             facts=facts,
             store=await facts.store_id(),
             limits=ApiLimits(
-                settings.max_upload_bytes,
-                settings.max_source_pixels,
-                settings.max_output_pixels,
-                settings.cache_bytes,
-                settings.cache_ttl,
-                settings.max_subscribers,
-                settings.max_message_bytes,
-                settings.upload_stall_seconds,
+                upload_bytes=settings.max_upload_bytes,
+                source_pixels=settings.max_source_pixels,
+                output_pixels=settings.max_output_pixels,
+                cache_bytes=settings.cache_bytes,
+                cache_ttl=settings.cache_ttl,
+                subscribers=settings.max_subscribers,
+                message_bytes=settings.max_message_bytes,
+                upload_stall_seconds=settings.upload_stall_seconds,
             ),
             origins=frozenset(settings.origins),
             hosts=own_names(settings.host, *settings.hosts),

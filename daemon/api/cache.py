@@ -27,7 +27,7 @@ async def _figures(parts: Parts, caller: Caller) -> CacheOut:
         scope="all" if caller.is_admin else "own",
         entries=entries,
         bytes=size,
-        unfetched_bytes=await parts.ledger.pinned_bytes(),
+        unfetched_bytes=await parts.facts.pinned_bytes(),
         bound_bytes=parts.limits.cache_bytes,
         ttl_seconds=parts.limits.cache_ttl,
     )

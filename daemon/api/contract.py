@@ -4,44 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 
 from aiohttp import hdrs, web
 
 from daemon.api.openapi import document
 from daemon.api.route import Route
+from daemon.api.tagged import Tagged, send
+
+CONTRACT: web.AppKey[Callable[[], Tagged]] = web.AppKey("contract")
 
 
-@dataclass(frozen=True)
-class Contract:
-    """The document as it is sent, and its entity tag, without quotes."""
-
-    text: bytes
-    tag: str
-
-
-CONTRACT: web.AppKey[Callable[[], Contract]] = web.AppKey("contract")
-
-
-def contract_of(routes: Sequence[Route]) -> Callable[[], Contract]:
+def contract_of(routes: Sequence[Route]) -> Callable[[], Tagged]:
     """Makes it when it is first asked for: most runs of the service are never asked."""
 
     @functools.cache
-    def make() -> Contract:
+    def make() -> Tagged:
         text = json.dumps(document(routes, version("pro-engine")), ensure_ascii=False).encode()
-        return Contract(text, hashlib.sha256(text).hexdigest()[:32])
+        return Tagged(text, "application/json")
 
     return make
 
 
 async def contract(request: web.Request) -> web.Response:
     found = await asyncio.to_thread(request.app[CONTRACT])  # the first time it takes longer than the loop may wait
-    known = request.if_none_match or ()
-    headers = {hdrs.ETAG: f'"{found.tag}"', hdrs.CACHE_CONTROL: "no-cache"}
-    if any(tag.value in {found.tag, "*"} for tag in known):
-        return web.Response(status=304, headers=headers)
-    return web.Response(body=found.text, headers=headers, content_type="application/json")
+    return send(request, found, {hdrs.CACHE_CONTROL: "no-cache"})

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
+from daemon.api.tagged import Tagged, send
 from daemon.errors import NotFound
 
 TYPES: Final = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
@@ -27,22 +26,14 @@ HEADERS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class _File:
-    body: bytes
-    content_type: str
-    tag: str
-
-
 @functools.cache
-def _files() -> Mapping[str, _File]:
+def _files() -> Mapping[str, Tagged]:
     """All of them, read together: an update of the installation must not mix two versions of the page."""
     found = {}
     for entry in (resources.files("daemon") / "web").iterdir():
         kind = entry.name.rpartition(".")[2]
         if kind in TYPES:
-            body = entry.read_bytes()
-            found[entry.name] = _File(body, TYPES[kind], hashlib.sha256(body).hexdigest()[:32])
+            found[entry.name] = Tagged(entry.read_bytes(), TYPES[kind], "utf-8")
     return found
 
 
@@ -59,9 +50,4 @@ def _send(request: web.Request, name: str) -> web.Response:
     file = _files().get(name)
     if file is None:
         raise NotFound("the page has no such file")
-    if any(tag.value in {file.tag, "*"} for tag in request.if_none_match or ()):
-        response = web.Response(status=304, headers=HEADERS)
-    else:
-        response = web.Response(body=file.body, headers=HEADERS, content_type=file.content_type, charset="utf-8")
-    response.headers[hdrs.ETAG] = f'"{file.tag}"'
-    return response
+    return send(request, file, HEADERS)

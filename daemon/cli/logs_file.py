@@ -9,7 +9,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from daemon.cli.logs_line import Line, Wish, read_line
+from daemon.cli.logs_line import Line, Wish, pick, read_line
 
 BLOCK: Final = 1 << 16
 LOOK_SECONDS: Final = 0.2  # the standard library has no inotify
@@ -32,15 +32,9 @@ class LogFile:
         """
         end = self._file.seek(0, os.SEEK_END)
         end = _last_end(self._file, end) if whole else end
-        found: list[Line] = []
-        for raw in _backwards(self._file, end):
-            line = read_line(raw)
-            if len(found) == most or wish.is_past(line):
-                break
-            if wish.takes(line):
-                found.append(line)
+        found = pick(map(read_line, _backwards(self._file, end)), most, wish)
         self._file.seek(end)
-        return found[::-1]
+        return found
 
     def follow(self) -> Iterator[Line]:
         """For ever."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
 
-from daemon.cli.logs_line import Line, Wish, read_line
+from daemon.cli.logs_line import Line, Wish, pick, read_line
 from daemon.errors import ServiceRefused
 
 MICROSECONDS: Final = 1e6
@@ -46,18 +46,15 @@ class Journal:
             ServiceRefused: there is no journal, or it is not for this user.
         """
         since = [] if wish.since is None else [f"--since=@{int(wish.since)}"]
-        found: list[Line] = []
         with self._run("--reverse", *since) as running:
-            for entry in running.entries():
-                self._cursor = self._cursor or entry.get("__CURSOR")
-                line = line_of(entry)
-                if len(found) == most or wish.is_past(line):
-                    break
-                if wish.takes(line):
-                    found.append(line)
+            found = pick(map(self._see, running.entries()), most, wish)
             if self._cursor is None:
                 self._require_open(running.complaint(), is_all=wish.since is None)
-        return found[::-1]
+        return found
+
+    def _see(self, entry: dict[str, Any]) -> Line:
+        self._cursor = self._cursor or entry.get("__CURSOR")
+        return line_of(entry)
 
     def _require_open(self, complaint: str, *, is_all: bool) -> None:
         """Nothing was found: whether nothing is there. The complaint alone does not say so: it comes with every look of

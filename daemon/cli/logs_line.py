@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -46,6 +46,17 @@ class Wish:
     def is_past(self, line: Line) -> bool:
         """Whether a line is from before what is asked for, and so are those before it."""
         return self.since is not None and line.at is not None and line.at < self.since
+
+
+def pick(newest_first: Iterable[Line], most: int | None, wish: Wish) -> list[Line]:
+    """The last `most` lines that are wished for, or all, oldest first; no more is read than that takes."""
+    found: list[Line] = []
+    for line in newest_first:
+        if len(found) == most or wish.is_past(line):
+            break
+        if wish.takes(line):
+            found.append(line)
+    return found[::-1]
 
 
 def read_line(raw: bytes, at: float | None = None, sender: str | None = None) -> Line:

@@ -68,9 +68,13 @@ class Connection:
         """
         async with self._finding:
             if self._endpoint is None or self._endpoint.token == self._refused:
-                self._endpoint = await self._source.find(self._refused)
-                self.url, self._found_at = self._endpoint.url, time.monotonic()
+                return await self._find(self._refused)
             return self._endpoint
+
+    async def _find(self, refused: str | None) -> Endpoint:
+        self._endpoint = found = await self._source.find(refused)
+        self.url, self._found_at = found.url, time.monotonic()
+        return found
 
     async def _before_connecting(self, *_: object) -> None:
         """A kept connection that was closed in peace is replaced without an error, and a stranger may have the port by
@@ -78,8 +82,7 @@ class Connection:
         """
         async with self._finding:
             if time.monotonic() - self._found_at > FRESH_SECONDS or self._endpoint != _meant.get():
-                self._endpoint = await self._source.find(None)
-                self.url, self._found_at = self._endpoint.url, time.monotonic()
+                await self._find(None)
             if self._endpoint != _meant.get():
                 raise ServiceUnreachable("the service is to be found elsewhere by now")
 

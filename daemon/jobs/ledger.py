@@ -22,7 +22,6 @@ from daemon.store import cache, jobs
 from daemon.store.cache import CacheEntry
 from daemon.store.database import Database
 from daemon.store.jobs import JobEvent
-from daemon.store.sweep import PIN_SECONDS
 
 MOST_ATTEMPTS: Final = 3  # workers that may die of a job
 
@@ -42,14 +41,12 @@ class Ledger:
         clock: Callable[[], float],
         cache_ttl: float,
         figures: Figures,
-        pin_seconds: float = PIN_SECONDS,
     ) -> None:
         self._database = database
         self._hub = hub
         self._clock = clock
         self._cache_ttl = cache_ttl
         self._figures = figures
-        self._pin_seconds = pin_seconds
         self._fetched: OrderedDict[str, Job] = OrderedDict()  # they change no more: a picture may be looked at often
 
     async def _move(self, change: Change[Moved]) -> Moved:
@@ -117,11 +114,6 @@ class Ledger:
 
     def _found(self, connection: sqlite3.Connection, keys: list[str]) -> CacheEntry | None:
         return next((entry for key in keys if (entry := cache.find(connection, key, self._clock()))), None)
-
-    async def pinned_bytes(self) -> int:
-        """Bytes of results that nobody has fetched and that may not go yet."""
-        since = self._clock() - self._pin_seconds
-        return await self._database.read(lambda c: cache.pinned_bytes(c, since))
 
     async def start(self, job_id: str) -> Job | None:
         """From `queued` to `running`; None where it is not queued any more."""

@@ -21,6 +21,7 @@ from daemon.jobs.ledger import Ledger
 from daemon.jobs.queue import JobQueue
 from daemon.jobs.request import Request, upload_path
 from daemon.store.cache import CacheEntry
+from daemon.store.facts import StoreFacts
 from daemon.store.files import Files
 
 
@@ -57,6 +58,7 @@ class Submission:
         self,
         files: Files,
         ledger: Ledger,
+        facts: StoreFacts,
         queue: JobQueue,
         intake: Intake,
         executor: Executor,
@@ -65,6 +67,7 @@ class Submission:
     ) -> None:
         self._files = files
         self._ledger = ledger
+        self._facts = facts
         self._queue = queue
         self._intake = intake
         self._executor = executor
@@ -83,7 +86,7 @@ class Submission:
             await self._require_cache()
 
     async def _require_cache(self) -> None:
-        if await self._ledger.pinned_bytes() >= self._limits.cache_bytes:
+        if await self._facts.pinned_bytes() >= self._limits.cache_bytes:
             raise DiskFull("finished results that nobody has fetched fill the cache: fetch them first")
 
     def target(self, spec: JobSpec, width: int, height: int, same_format: OutputFormat) -> Target:

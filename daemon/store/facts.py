@@ -24,6 +24,11 @@ class StoreFacts:
         since = self._clock() - self._pin_seconds
         return await self._database.read(lambda c: take_census(c, since))
 
+    async def pinned_bytes(self) -> int:
+        """Bytes of results that nobody has fetched and that may not go yet."""
+        since = self._clock() - self._pin_seconds
+        return await self._database.read(lambda c: cache.pinned_bytes(c, since))
+
     async def cache_figures(self, owner: str | None) -> tuple[int, int]:
         """Entries of the cache that an owner's jobs have made, or all, and their bytes."""
         return await self._database.read(lambda c: cache.figures(c, owner))

@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from daemon.api.connection import EdgeLimits
 from daemon.api.incoming import Incoming
-from tests.api.conftest import PATIENCE, Service, edge, nothing_logged, read_answers, serving, the_problem
+from tests.api.conftest import JSON, PATIENCE, Service, edge, nothing_logged, read_answers, serving, the_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -46,14 +46,19 @@ MALFORMED = {
 }
 
 
+async def refusal(service: Service, request_bytes: bytes, caplog: pytest.LogCaptureFixture) -> JSON:
+    """The one answer, until the connection's end; and nothing is logged."""
+    with nothing_logged(caplog):
+        async with service.connection() as (reader, writer):
+            writer.write(request_bytes)
+            return the_problem(await reader.read())
+
+
 @pytest.mark.parametrize("request_bytes", MALFORMED.values(), ids=MALFORMED.keys())
 async def test_malformed_http_is_a_problem_document_and_a_close_and_no_line_in_the_log(
     service: Service, request_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with nothing_logged(caplog):
-        async with service.connection() as (reader, writer):
-            writer.write(request_bytes)
-            document = the_problem(await reader.read())
+    document = await refusal(service, request_bytes, caplog)
     assert (document["status"], document["code"]) == (400, "bad_request")
 
 
@@ -69,10 +74,7 @@ async def test_malformed_http_is_a_problem_document_and_a_close_and_no_line_in_t
 async def test_a_line_that_is_too_long_is_a_header_too_large(
     service: Service, request_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with nothing_logged(caplog):
-        async with service.connection() as (reader, writer):
-            writer.write(request_bytes)
-            document = the_problem(await reader.read())
+    document = await refusal(service, request_bytes, caplog)
     assert (document["status"], document["code"]) == (431, "header_too_large")
 
 

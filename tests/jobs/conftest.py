@@ -21,8 +21,10 @@ from daemon.jobs.queue import JobQueue, QueueBounds
 from daemon.jobs.runner import JobRunner
 from daemon.jobs.submission import Limits, Submission, Upload
 from daemon.store.database import Database, open_database
+from daemon.store.facts import StoreFacts
 from daemon.store.files import Files
 from daemon.store.jobs import JobEvent, events_since
+from daemon.store.sweep import PIN_SECONDS
 from tests.jobs.fakes import FakeExecutor, FakeIntake
 from tests.store.rows import DAY, Clock
 
@@ -45,6 +47,7 @@ class Bench:
     submission: Submission
     runner: JobRunner
     figures: Figures
+    facts: StoreFacts
     estimates: Estimates
     preflight: Preflight
 
@@ -57,6 +60,17 @@ class Bench:
         self, content: bytes = b"a picture", key: str | None = None, owner: str = "ann", **spec: Any
     ) -> Job:
         return await self.submission.submit(self.upload(content), JobSpec(**{"scale": 2.0, **spec}), owner, key)
+
+    async def submit_two_alike(self) -> tuple[Job, Job]:
+        """Of two owners; a worker is at the first while the second leaves the queue, too."""
+        self.executor.gate.clear()
+        first, second = await self.submit(), await self.submit(owner="bob")
+        async with asyncio.timeout(PATIENCE):
+            await self.executor.started.get()
+            while len(self.queue):
+                await asyncio.sleep(0)
+        self.executor.gate.set()
+        return first, second
 
     async def get(self, job: Job) -> Job:
         return await self.ledger.get(job.id, job.owner)
@@ -80,11 +94,12 @@ def make_bench(database: Database, files: Files, workers: int = 1) -> Bench:
     queue, intake = JobQueue(QueueBounds(5, 5)), FakeIntake()
     ledger = Ledger(database, hub, clock, DAY, figures)
     limits = Limits(output_pixels=1_000_000, cache_bytes=1000)
-    submission = Submission(files, ledger, queue, cast("Intake", intake), executor, limits, clock)
+    facts = StoreFacts(database, clock, PIN_SECONDS)
+    submission = Submission(files, ledger, facts, queue, cast("Intake", intake), executor, limits, clock)
     estimates = Estimates()
     runner = JobRunner(queue, ledger, hub, executor, files, clock, DAY, estimates)
     preflight = Preflight(submission, SOURCES, estimates, ledger, queue, runner, hub, executor, 1 << 30)
-    parts = (ledger, intake, executor, submission, runner, figures, estimates, preflight)
+    parts = (ledger, intake, executor, submission, runner, figures, facts, estimates, preflight)
     return Bench(database, files, clock, hub, queue, *parts)
 
 

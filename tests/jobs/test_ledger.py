@@ -189,7 +189,7 @@ async def test_a_fetch_is_noted_once_and_unpins(bench: Bench) -> None:
     await bench.ledger.start(job.id)
     done = await bench.ledger.finish(job.id, FINISHED, new_entry("a"))
     assert done is not None
-    assert await bench.ledger.pinned_bytes() == 100
+    assert await bench.facts.pinned_bytes() == 100
     await bench.ledger.fetched(done)
     bench.clock.now += 5
     await bench.ledger.fetched(await bench.get(job))
@@ -220,7 +220,7 @@ async def test_no_more_fetched_jobs_are_kept_in_memory_than_are_looked_at(
     for _ in range(3):
         await bench.ledger.fetched(await _admit(bench))
     assert len(bench.ledger._fetched) == 2
-    assert await bench.ledger.pinned_bytes() == 0
+    assert await bench.facts.pinned_bytes() == 0
 
 
 async def test_events_since_a_number_that_is_too_old_or_not_ours_are_none(bench: Bench) -> None:

@@ -92,13 +92,7 @@ async def test_the_same_request_again_under_its_key_ends_no_second_time(
 
 
 async def test_one_that_follows_another(running: Bench, lines: list[dict[str, Any]]) -> None:
-    running.executor.gate.clear()
-    first, second = await running.submit(), await running.submit(owner="bob")
-    async with asyncio.timeout(10):
-        await running.executor.started.get()
-        while len(running.queue):
-            await asyncio.sleep(0)
-    running.executor.gate.set()
+    first, second = await running.submit_two_alike()
     for job in (first, second):
         await running.until(job)
     assert [line["cached"] for job in (first, second) for line in over(lines, job)] == [False, True]

@@ -45,13 +45,7 @@ async def test_the_same_again_is_answered_by_the_cache_without_a_worker(running:
 
 async def test_the_same_picture_and_recipe_in_two_jobs_is_done_once(running: Bench) -> None:
     """Two workers are free; the second job waits for the first one's result instead of making its own."""
-    running.executor.gate.clear()
-    first, second = await running.submit(), await running.submit(owner="bob")
-    async with asyncio.timeout(10):
-        await running.executor.started.get()
-        while len(running.queue):
-            await asyncio.sleep(0)
-    running.executor.gate.set()
+    first, second = await running.submit_two_alike()
     found = [await running.until(first), await running.until(second)]
     assert [(job.state, job.cached) for job in found] == [(DONE, False), (DONE, True)]
     assert len(running.executor.runs) == 1
