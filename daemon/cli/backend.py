@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from daemon.api.wire.fields import read_fields
 from daemon.client import Client, connect
+from daemon.client.transfer import whole_or_nothing
 from daemon.errors import BadRequest, ServiceUnreachable, WorkerCrashed
 from daemon.executor.executor import Assignment
 from daemon.executor.intake import Intake
@@ -70,7 +71,7 @@ class OwnBackend:
         spec = read_fields(fields).spec()
         header = await self._intake.probe(source)
         width, height = spec.out_size(header.width, header.height)
-        with _part_of(target) as part:
+        with whole_or_nothing(target) as part:
             assignment = Assignment(
                 job=uuid.uuid4().hex,
                 source=FileRef(path=str(source.absolute())),
@@ -78,7 +79,6 @@ class OwnBackend:
                 work=spec.work(width, height, spec.format or header.same_format),
             )
             done = await self._run(assignment, on_progress)
-            part.replace(target)
         on_progress(1.0)
         return Report(width, height, done.device.name, done.stages.model_dump(), None)
 
@@ -90,16 +90,6 @@ class OwnBackend:
             except WorkerCrashed:
                 continue
         return await (await self._executor.lease()).run(assignment, on_progress)
-
-
-@contextmanager
-def _part_of(target: Path) -> Iterator[Path]:
-    """A temporary name beside the target, gone again unless it was renamed."""
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @asynccontextmanager

@@ -8,8 +8,8 @@ import os
 import re
 import threading
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -83,15 +83,21 @@ async def download(connection: Connection, path: str, target: Path | BinaryIO) -
     """Write what is at `path` of the service to `target`; its size in bytes. A file is there whole or not at all."""
     if not isinstance(target, Path):
         return await Incoming(connection, path, target).receive()
+    with whole_or_nothing(target) as part, await asyncio.to_thread(part.open, "xb") as file:
+        size = await Incoming(connection, path, file).receive()
+        await asyncio.to_thread(_sync, file)
+    return size
+
+
+@contextmanager
+def whole_or_nothing(target: Path) -> Iterator[Path]:
+    """A name beside the target for what is being written, which becomes the target at the end, and else is gone."""
     part = target.with_name(f".{target.name[:LONGEST_NAME]}.{uuid.uuid4().hex[:8]}.part")
     try:
-        with await asyncio.to_thread(part.open, "xb") as file:
-            size = await Incoming(connection, path, file).receive()
-            await asyncio.to_thread(_sync, file)
+        yield part
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
-    return size
 
 
 def _sync(file: BinaryIO) -> None:
