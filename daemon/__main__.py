@@ -22,6 +22,7 @@ from daemon.runtime_file import running_url
 from daemon.settings import Settings
 
 STDOUT: Final = 1
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 EXIT_CRASHED: Final = 1
 EXIT_FAILED: Final = 3
 EXIT_RESTART: Final = 75
@@ -58,8 +59,13 @@ def main() -> int:
         logger.exception("daemon_broke" if ready else "daemon_failed_to_start")
         return EXIT_CRASHED if ready else EXIT_FAILED
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # it ends already, by the code that it has
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
+
+
+def _ignore_signals() -> None:
+    """The process ends already, by the code that it has."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _end_at_once_when_told() -> None:
@@ -88,7 +94,11 @@ def _live(values: Settings, on_ready: Callable[[], None]) -> int:
         finally:
             lock.release()
 
-    asyncio.run(serve_and_give_up_the_lock())
+    with asyncio.Runner() as runner:
+        try:
+            runner.run(serve_and_give_up_the_lock())
+        finally:  # a loop that closes gives its signals back to the system, which would end us
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -49,6 +50,8 @@ class LineWriter:
             return self._changed.wait_for(lambda: not self._bytes, seconds)
 
     def _write_all(self) -> None:
+        # The main thread's to take, or to hold back at the end.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT))
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._lines))

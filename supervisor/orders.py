@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -22,10 +23,19 @@ def take_signals_back() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def end_undisturbed() -> None:
-    """Orders that come now would only change the exit code."""
-    for number in _ORDERS:
-        signal.signal(number, signal.SIG_IGN)
+def run_undisturbed_at_the_end(run: Coroutine[Any, Any, int]) -> int:
+    """As `asyncio.run`; orders that come at the end would only change the exit code.
+
+    A loop that closes gives its signals back to the system, which would end us: they are blocked before, ignored after.
+    """
+    with asyncio.Runner() as runner:
+        try:
+            return runner.run(run)
+        finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, _ORDERS)
+            runner.close()
+            for number in _ORDERS:
+                signal.signal(number, signal.SIG_IGN)
 
 
 class Orders:

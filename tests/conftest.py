@@ -35,6 +35,25 @@ def no_settings_file(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
 
 
+SLOW_END = """
+import asyncio, time
+closed = asyncio.SelectorEventLoop.close
+def close(loop):
+    closed(loop)
+    time.sleep(0.3)
+asyncio.SelectorEventLoop.close = close
+"""
+
+
+@pytest.fixture
+def slow_end(tmp_path: Path) -> dict[str, str]:
+    """An environment in which a Python process lingers where its event loop has closed, as a busy machine has it."""
+    folder = tmp_path / "slow-end"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(SLOW_END)
+    return {"PYTHONPATH": os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+
 @pytest.fixture
 def shared_images() -> Path:
     if not SHARED_IMAGES.is_dir():

@@ -69,7 +69,7 @@ async def test_a_reader_that_stalls_holds_up_neither_who_logs_nor_the_loop(pipe:
     assert not writer.flush(0.01)
     lines = Reader(pipe[0], lambda found: b"lost" in found and found.endswith(b"\n")).lines()
     kept = [int(line) for line in lines if "lost" not in line]
-    assert kept == list(range(len(kept)))
+    assert kept == sorted(set(kept))  # there may be gaps: the pipe itself takes some while others are dropped
     assert len(kept) >= (1 << 20) // 101
     assert lines[-1] == f"lost {100_000 - len(kept)}"
     assert told == [100_000 - len(kept)]

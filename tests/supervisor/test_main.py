@@ -120,9 +120,11 @@ async def test_the_exit_code_is_the_same_where_nobody_reads_what_is_said(
     assert await asyncio.to_thread(process.wait, PATIENCE) == code
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
-async def test_a_signal_in_the_last_moment_does_not_change_the_exit_code(start: Start, number: signal.Signals) -> None:
-    supervised = await start()
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+async def test_a_signal_in_the_last_moment_does_not_change_the_exit_code(
+    start: Start, slow_end: dict[str, str], number: signal.Signals
+) -> None:
+    supervised = await start(slow_end)
     await supervised.ready()
     supervised.signal(signal.SIGTERM)
     await supervised.event("stopped")

@@ -370,6 +370,19 @@ async def test_signals_before_the_daemon_serves_end_it_with_nothing_broken(here:
     await here.ready()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_signal_in_the_last_moment_does_not_change_the_exit_code(
+    here: Place, slow_end: dict[str, str], number: signal.Signals
+) -> None:
+    life = await here.ready(**slow_end)
+    life.send(signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):
+        while life.process.returncode is None:
+            life.send(number)
+            await asyncio.sleep(0.001)
+    assert await life.exit_code() == 0
+
+
 async def test_a_subscriber_that_takes_nothing_in_does_not_hold_a_hand_over_up(here: Place) -> None:
     life = await here.ready()
     silent = await here.connect()
