@@ -13,11 +13,10 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import structlog
-
 from daemon import log, settings
 from daemon.errors import StoreTooNew, WrongSettings
 from daemon.lifecycle import LOCK_RETRY_SECONDS, Heartbeat, RecordLock, SupervisorGone
+from daemon.quick_imports import uncollected, without_certificates
 from daemon.runtime_file import running_url
 from daemon.settings import Settings
 
@@ -44,7 +43,7 @@ def main() -> int:
         return EXIT_CONFIG
     log.set_up(values.log_format)
     log.take_over()
-    logger = structlog.get_logger("daemon")
+    logger = log.named("daemon")
     for one in held:
         logger.warning("setting_needs_restart", **dataclasses.asdict(one))
     ready: list[bool] = []
@@ -76,7 +75,8 @@ def _end_at_once_when_told() -> None:
 
 
 def _live(values: Settings, on_ready: Callable[[], None]) -> int:
-    from daemon.app import serve  # here, where what it breaks on is told and makes exit code 3
+    with without_certificates(), uncollected():
+        from daemon.app import serve  # here, where what it breaks on is told and makes exit code 3
 
     # its own supervisor, then: the lock is held to the end of the process
     if values.is_bare and not RecordLock(values.folders.state / "supervisor.lock").take(0):
@@ -85,7 +85,7 @@ def _live(values: Settings, on_ready: Callable[[], None]) -> int:
         Heartbeat(values.heartbeat_fd).stand_by()
     lock = RecordLock(values.folders.state / "store.lock")
     if not lock.take(math.inf if values.standby else LOCK_SECONDS, values.lifeline_fd):
-        structlog.get_logger("daemon").error("store_taken", folder=str(values.folders.state))
+        log.named("daemon").error("store_taken", folder=str(values.folders.state))
         return EXIT_RESTART
 
     async def serve_and_give_up_the_lock() -> None:

@@ -10,9 +10,11 @@ import threading
 from types import TracebackType
 from typing import Any, Final, Literal
 
-import structlog
-
 from daemon.lines import LineWriter
+from daemon.quick_imports import as_if_missing
+
+with as_if_missing("rich"):  # it would show tracebacks with it, which we do not ask of it
+    import structlog
 
 STDERR: Final = 2
 FLUSH_SECONDS: Final = 1.0  # at the end, for a reader that is slow
@@ -45,6 +47,11 @@ def set_up(form: Literal["auto", "json", "pretty"], *, quiet: bool = False) -> N
         logger_factory=lambda *_: output,
         cache_logger_on_first_use=True,
     )
+
+
+def named(name: str) -> structlog.typing.FilteringBoundLogger:
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(name)
+    return logger
 
 
 def _writer() -> LineWriter:

@@ -17,9 +17,15 @@ import threading
 from collections import deque
 from typing import Any
 
-import structlog
-
 from supervisor.settings import LogFormat
+
+if "rich" in sys.modules:
+    import structlog
+else:
+    sys.modules["rich"] = None  # type: ignore[assignment]  # structlog does without it, and loads in a quarter of the time
+    import structlog
+
+    del sys.modules["rich"]
 
 STDERR = 2
 MOST_BYTES = 1 << 18  # that wait
@@ -141,7 +147,9 @@ def set_up_logging(log_format: LogFormat) -> None:
         structlog.processors.JSONRenderer(),
     ]
     if pretty:
-        rendering = [structlog.dev.ConsoleRenderer(colors=on_terminal)]
+        rendering = [
+            structlog.dev.ConsoleRenderer(colors=on_terminal, exception_formatter=structlog.dev.plain_traceback)
+        ]
     writer = _writer()
     structlog.configure(
         processors=[

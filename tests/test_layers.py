@@ -22,7 +22,10 @@ VALUES = {
 }
 # What the modules below a name may import of ours, beside themselves and VALUES.
 MAY_IMPORT = {
-    "daemon.__main__": {"daemon.app", "daemon.settings", "daemon.log", "daemon.lifecycle", "daemon.runtime_file"},
+    "daemon.__main__": {
+        *("daemon.app", "daemon.settings", "daemon.log", "daemon.lifecycle", "daemon.runtime_file"),
+        "daemon.quick_imports",
+    },
     "daemon.app": {
         *("daemon.assembly", "daemon.api"),
         *("daemon.settings", "daemon.lifecycle", "daemon.drain", "daemon.runtime_file"),
@@ -50,7 +53,8 @@ MAY_IMPORT = {
     "daemon.settings_table": {"daemon.parsing"},
     "daemon.parsing": set(),
     "daemon.runtime_file": set(),
-    "daemon.log": {"daemon.lines"},
+    "daemon.log": {"daemon.lines", "daemon.quick_imports"},
+    "daemon.quick_imports": set(),
     "daemon.lines": set(),
     "daemon.lifecycle": set(),
     "daemon.errors": set(),

@@ -27,7 +27,8 @@ class Child:
         self._writer = writer
 
     @classmethod
-    async def spawn(cls, module: str, arguments: Sequence[str] = ()) -> Child:
+    async def spawn(cls, module: str, arguments: Sequence[str] = (), *, niceness: int = 0) -> Child:
+        """Start `module`; by how much more `niceness` than our own, where it is to let others go first."""
         ours, theirs = socket.socketpair()
         try:
             process = await asyncio.create_subprocess_exec(
@@ -42,6 +43,9 @@ class Child:
             raise
         finally:
             theirs.close()
+        if niceness:
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
         reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE)
         return cls(process, reader, writer)
 

@@ -23,7 +23,7 @@ MOST_SIDE: Final[Mapping[OutputFormat, int]] = {"png": 1_000_000, "jpeg": 65_535
 
 
 class Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class FileRef(Message):

@@ -14,7 +14,7 @@ Size = tuple[int, int]  # width and height in pixels
 
 
 class Need(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def span_size(n_out: int, most: int, align: int = 1) -> int:

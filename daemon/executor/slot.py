@@ -34,6 +34,8 @@ CPU: Final = "cpu"  # the wish that never tries a GPU
 GPU: Final = "gpu"  # in what a worker is told to avoid: all of them
 OUT_OF_MEMORY_EXIT: Final = 71  # the worker's memory watch
 CRASHES_UNTIL_CPU: Final = 2  # in a row, on a GPU: then the driver is not to be trusted
+# A worker may keep every core busy for minutes: the daemon answers first, and so do the person's own programs.
+NICENESS: Final = 5
 BACKOFF_SECONDS: Final = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 log = structlog.get_logger(__name__)
 
@@ -113,7 +115,7 @@ class WorkerSlot:
     async def _spawn(self) -> Child:
         arguments = [f"--device={self.wish}", f"--cache={self._options.cache}", f"--avoid={json.dumps(self._avoid)}"]
         arguments.append(f"--memory-limit={self._options.memory_limit}")
-        child = await Child.spawn(MODULE, arguments)
+        child = await Child.spawn(MODULE, arguments, niceness=NICENESS)
         self._child = child
         self._on_gpu = self.wish != CPU and GPU not in self._avoid
         log.info("worker_started", pid=child.pid, wish=self.wish, avoid=self._avoid)

@@ -19,6 +19,7 @@ from tests.chaos.rounds import Place, Row, run_rounds
 from tests.chaos.table import HEAD, RULE, line, summary, table
 
 LANES = 3  # on two cores: more would measure the machine and not the service
+TIMED = 1  # of these at once, from what kills until the service is back: it is the service that is timed
 ROOT = Path(__file__).parents[2]
 
 
@@ -34,7 +35,7 @@ def main() -> int:
     failed = Path(options.failed or tempfile.mkdtemp(prefix="pro-engine-chaos-failed-"))
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pro-engine-chaos-") as folder:
-        place = Place(Path(folder), warm_kernels(), failed, thorough=not options.quick)
+        place = Place(Path(folder), warm_kernels(), failed, thorough=not options.quick, timing=asyncio.Semaphore(TIMED))
         rows = asyncio.run(run(faults, options.rounds, options.lanes, place))
     text = f"{summary(rows)}\n- took {time.monotonic() - began:.0f} s\n\n{table(rows)}\n"
     print(f"\n{text}")

@@ -62,12 +62,20 @@ class Figures:
 
 class Lane:
     def __init__(
-        self, fault: Fault, folder: Path, kernels: Path, *, thorough: bool = False, lenience: float = 1.0
+        self,
+        fault: Fault,
+        folder: Path,
+        kernels: Path,
+        *,
+        thorough: bool = False,
+        lenience: float = 1.0,
+        timing: asyncio.Semaphore | None = None,
     ) -> None:
         self.fault = fault
         self.folder = folder
         self.thorough = thorough  # spans as they are in life, not as short as they may be
         self.lenience = lenience  # by which limits of time are stretched, where it is not speed that is tried
+        self.timing = timing or asyncio.Semaphore()  # held from a death until the service is back, where that is timed
         self.figures = Figures()
         self.decoys = Decoys()
         self.port = free_port()

@@ -6,6 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 
 from daemon.executor.child import Child
@@ -72,3 +73,11 @@ async def test_it_ends_by_itself_when_our_end_of_the_connection_is_gone() -> Non
         assert await child._process.wait() == 0
     with pytest.raises(ProcessLookupError):
         os.kill(child.pid, 0)
+
+
+async def test_one_that_lets_others_go_first_is_that_much_nicer_than_we_are() -> None:
+    child = await Child.spawn(*INTAKE, niceness=3)
+    try:
+        assert psutil.Process(child.pid).nice() == psutil.Process().nice() + 3
+    finally:
+        await child.close()

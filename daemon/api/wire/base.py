@@ -19,13 +19,15 @@ class Wire(BaseModel):
     """What comes in, and what goes out: nothing that is not named."""
 
     # an answer has every member that it can have, so a schema may promise those with a default too
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(
+        defer_build=True, extra="forbid", frozen=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class OpenWire(BaseModel):
     """A part of an answer that may say more than is named here, and a query that may be asked with more."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="allow", frozen=True)
 
 
 def read_text_fields(model: type[Model], fields: Mapping[str, str]) -> Model:
