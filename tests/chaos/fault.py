@@ -24,6 +24,7 @@ class Fault:
     settings: Mapping[str, str] = field(default_factory=dict)
     slow: bool = False  # a round lasts over 10 s
     share: int = 1  # one round in so many
+    timed: bool = False  # how soon the service is back is asserted
     alone: bool = False  # it needs the whole machine, so no other lane runs beside it
 
     @property

@@ -75,7 +75,7 @@ class Lane:
         self.folder = folder
         self.thorough = thorough  # spans as they are in life, not as short as they may be
         self.lenience = lenience  # by which limits of time are stretched, where it is not speed that is tried
-        self.timing = timing or asyncio.Semaphore()  # held from a death until the service is back, where that is timed
+        self.timing = timing or asyncio.Semaphore()  # held from a kill until the service is back: by one lane at a time
         self.figures = Figures()
         self.decoys = Decoys()
         self.port = free_port()

@@ -32,7 +32,7 @@ class Place:
     kernels: Path
     failed: Path  # where the logs of failed rounds are kept
     thorough: bool
-    timing: asyncio.Semaphore  # of all lanes: how many may be timed at once
+    timing: asyncio.Semaphore  # of all lanes: held by one at a time
 
 
 async def run_rounds(fault: Fault, rounds: int, place: Place) -> Row:

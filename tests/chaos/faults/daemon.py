@@ -14,7 +14,9 @@ HANG_WITHIN = 10.0
 NO_MORE = 3  # descriptors: those that are open stay, and no further one is given
 
 
-@fault("1", "kill -9 of the daemon in the middle of a job", "back within 2 s; the job is queued again, once")
+@fault(
+    "1", "kill -9 of the daemon in the middle of a job", "back within 2 s; the job is queued again, once", timed=True
+)
 async def kill_daemon(lane: Lane) -> None:
     service = await lane.standing()
     await service.warm()
@@ -25,13 +27,15 @@ async def kill_daemon(lane: Lane) -> None:
     assert (found["state"], found["attempts"], found["deaths"]) == ("done", 0, 1)
 
 
-@fault("2", "SIGSTOP of the daemon", "ended and replaced within 10 s; what queued meanwhile is served")
+@fault("2", "SIGSTOP of the daemon", "ended and replaced within 10 s; what queued meanwhile is served", timed=True)
 async def stop_daemon(lane: Lane) -> None:
     service = await lane.standing()
     await hang(lane, service, signal.SIGSTOP)
 
 
-@fault("3", "the loop blocked", "told by the loop's own beat; the traceback is in the log", command=BREAKABLE)
+@fault(
+    "3", "the loop blocked", "told by the loop's own beat; the traceback is in the log", command=BREAKABLE, timed=True
+)
 async def block_loop(lane: Lane) -> None:
     service = await lane.standing()
     lines = len(service.log.lines)
@@ -39,7 +43,7 @@ async def block_loop(lane: Lane) -> None:
     assert any(block_the_loop.__name__ in line for line in service.log.lines[lines:])
 
 
-@fault("4", "the GIL held in C", "as if the loop were blocked; KILL works", command=BREAKABLE)
+@fault("4", "the GIL held in C", "as if the loop were blocked; KILL works", command=BREAKABLE, timed=True)
 async def hold_gil(lane: Lane) -> None:
     service = await lane.standing()
     lines = len(service.log.lines)
@@ -50,11 +54,10 @@ async def hold_gil(lane: Lane) -> None:
 async def hang(lane: Lane, service: Service, number: int) -> None:
     assert lane.load is not None
     daemon, position = service.daemon, service.position
-    async with lane.timing:
-        with lane.load.outage() as span:
-            daemon.signal(number)
-            died = await daemon.death()
-        lane.was_back(await service.back(died))
+    with lane.load.outage() as span:
+        daemon.signal(number)
+        died = await daemon.death()
+    lane.was_back(await service.back(died))
     await service.log.event("daemon_hung", after=position)
     assert died - span.begin < HANG_WITHIN
     await service.ready(after=position)
@@ -65,16 +68,16 @@ async def hang(lane: Lane, service: Service, number: int) -> None:
     "no descriptors left in the daemon",
     "told by looks at /health from outside, or by the beat; replaced; we have ours",
     settings={"PRO_ENGINE_HEALTH_EVERY": "0.5", "PRO_ENGINE_HEALTH_DEADLINE": "0.5"},
+    timed=True,
 )
 async def no_descriptors(lane: Lane) -> None:
     service = await lane.standing()
     assert lane.load is not None
     daemon, position = service.daemon, service.position
-    async with lane.timing:
-        with lane.load.outage() as span:
-            resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (NO_MORE, NO_MORE))
-            died = await daemon.death()
-        lane.was_back(await service.back(died))
+    with lane.load.outage() as span:
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (NO_MORE, NO_MORE))
+        died = await daemon.death()
+    lane.was_back(await service.back(died))
     hung = await service.log.event("daemon_hung", after=position)
     assert hung["deadline"] in {
         "health",

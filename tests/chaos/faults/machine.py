@@ -56,6 +56,7 @@ async def hanging_driver(lane: Lane) -> None:
     "a child that forks and forks (to 64 processes)",
     "the tree ends with its daemon; the supervisor lives",
     command=BREAKABLE,
+    timed=True,
 )
 async def fork_bomb(lane: Lane) -> None:
     service = await lane.standing()

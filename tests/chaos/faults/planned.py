@@ -29,7 +29,7 @@ async def planned_restart(lane: Lane) -> None:
     await lane.serves(service)
 
 
-@fault("C", "kill -9 of the old daemon in the middle of a planned restart", "the standby serves within 2 s")
+@fault("C", "kill -9 of the old daemon in the middle of a planned restart", "the standby serves within 2 s", timed=True)
 async def kill_old(lane: Lane) -> None:
     service = await lane.standing()
     async with lane.timing:
@@ -50,7 +50,12 @@ async def kill_standby(lane: Lane) -> None:
     assert service.daemon is daemon
 
 
-@fault("E", "kill -9 of either daemon at any time of a planned restart", "one serves within 2 s; else nothing is lost")
+@fault(
+    "E",
+    "kill -9 of either daemon at any time of a planned restart",
+    "one serves within 2 s; else nothing is lost",
+    timed=True,
+)
 async def kill_either(lane: Lane) -> None:
     service = await lane.standing()
     assert lane.load is not None

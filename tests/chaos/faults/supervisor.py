@@ -18,7 +18,7 @@ STOPPED_IN_LIFE = 60.0
 AFTERWARDS = 1.0  # one that had misjudged would have acted at once
 
 
-@fault("16", "kill -9 of the supervisor", "the daemon ends by itself; the next start serves within 3 s")
+@fault("16", "kill -9 of the supervisor", "the daemon ends by itself; the next start serves within 3 s", timed=True)
 async def kill_supervisor(lane: Lane) -> None:
     service = await lane.standing()
     assert lane.load is not None
@@ -34,7 +34,12 @@ async def kill_supervisor(lane: Lane) -> None:
     lane.replace(service, successor)
 
 
-@fault("16b", "kill -9 of the supervisor over a daemon that is stopped", "the next start clears it; the same port")
+@fault(
+    "16b",
+    "kill -9 of the supervisor over a daemon that is stopped",
+    "the next start clears it; the same port",
+    timed=True,
+)
 async def leave_stopped_daemon(lane: Lane) -> None:
     await leave_hung_daemon(lane, signal.SIGSTOP, BACK_WITHIN + STALE_STEP)
 
@@ -45,6 +50,7 @@ async def leave_stopped_daemon(lane: Lane) -> None:
     "cleared, if by force; the same port",
     command=BREAKABLE,
     slow=True,
+    timed=True,
 )
 async def leave_blocked_daemon(lane: Lane) -> None:
     await leave_hung_daemon(lane, signal_of(block_the_loop), CLEARED_WITHIN)
@@ -68,7 +74,12 @@ async def leave_hung_daemon(lane: Lane, how: int, within: float) -> None:
     lane.replace(service, successor)
 
 
-@fault("17", "kill -9 of supervisor and daemon in the middle of a job", "the next start has every job and event")
+@fault(
+    "17",
+    "kill -9 of supervisor and daemon in the middle of a job",
+    "the next start has every job and event",
+    timed=True,
+)
 async def kill_both(lane: Lane) -> None:
     service = await lane.standing()
     assert lane.load is not None
