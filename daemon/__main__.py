@@ -118,4 +118,9 @@ def _say_last(fd: int, sentence: str) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        _say_last(
+            log.STDERR, "usage: python -m daemon; its settings come from the environment, see `pro-engine config`"
+        )
+        sys.exit(os.EX_USAGE)
     sys.exit(main())

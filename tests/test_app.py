@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -74,6 +75,14 @@ async def test_a_daemon_that_cannot_start_ends_and_does_not_hang(start: Start, t
     told = json.loads(errors.splitlines()[-1])
     assert told["event"] == "daemon_failed_to_start"
     assert told["exception"][0]["exc_type"] == "NotADirectoryError"
+
+
+def test_arguments_are_wrong_usage_and_start_nothing() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "daemon", "--help"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 64
+    assert ended.stderr.startswith("usage: python -m daemon")
 
 
 async def test_a_job_that_was_taken_is_done_before_a_signal_ends_the_daemon(start: Start, tmp_path: Path) -> None:

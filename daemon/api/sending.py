@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 from typing import IO, Any, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 SEND_SECONDS: Final = 60.0  # without progress
@@ -29,6 +29,9 @@ class PieceByPiece(web.FileResponse):
     def __init__(self, path: Path, headers: dict[str, str], send_seconds: float) -> None:
         super().__init__(path, headers=headers)
         self._send_seconds = send_seconds
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        return await super().prepare(_without_unknown_range(request))
 
     async def _sendfile(  # aiohttp's own sends all in one call, which nobody can see getting on
         self, request: web.BaseRequest, fobj: IO[Any], offset: int, count: int
@@ -57,6 +60,14 @@ class PieceByPiece(web.FileResponse):
             piece = min(2 * piece, MOST) if loop.time() - began < QUICK else LEAST
         await web.StreamResponse.write_eof(self)
         return writer
+
+
+def _without_unknown_range(request: web.BaseRequest) -> web.BaseRequest:
+    """A range of another unit than bytes is as none (RFC 9110, section 14.2); aiohttp would answer 416."""
+    wanted = request.headers.get(hdrs.RANGE, "")
+    if not wanted or wanted.partition("=")[0].strip().casefold() == "bytes":
+        return request
+    return request.clone(headers=[pair for pair in request.headers.items() if pair[0].casefold() != "range"])
 
 
 def _send_at_once(transport: asyncio.Transport, file: IO[Any], offset: int, count: int) -> int:

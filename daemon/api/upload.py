@@ -91,6 +91,8 @@ async def _multipart(request: web.Request, temp: Path, limit: int, pace: Pace) -
                 sha256 = await _store(_chunks(part, pace), temp, limit, pace)
                 upload = Upload(temp, sha256, _clean_name(part.filename))
             else:
+                if part.name in fields:
+                    raise BadRequest(f"{part.name}: came twice", fields=[part.name])
                 fields[part.name] = await _field(part, pace)
                 if len(fields) > MAX_FIELDS:
                     raise BadRequest("the form has too many fields")

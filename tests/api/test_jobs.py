@@ -134,6 +134,14 @@ async def test_ranges_piece_together(service: Service) -> None:
         assert response.status == 416
 
 
+async def test_a_range_of_a_unit_that_nobody_knows_is_as_none(service: Service) -> None:
+    job = await service.submit()
+    for _ in range(2):  # over one connection, which is still good then
+        async with service.session.get(job["result_url"], headers={"Range": "items=0-4"}) as response:
+            assert response.status == 200
+            assert len(await response.read()) == job["result_bytes"]
+
+
 async def test_a_known_version_is_not_sent_again(service: Service) -> None:
     job = await service.submit()
     async with service.session.get(job["result_url"]) as response:

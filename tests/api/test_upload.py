@@ -117,6 +117,20 @@ async def test_a_broken_form_is_a_bad_request_and_leaves_nothing(service: Servic
     assert service.temporary() == []
 
 
+@pytest.mark.parametrize(
+    ("query", "fields"), [("", ["2x", "4x"]), ("?scale_factor=3x", ["2x"])], ids=["in the form", "in form and query"]
+)
+async def test_a_field_that_comes_twice_is_refused_and_leaves_nothing(
+    service: Service, query: str, fields: list[str]
+) -> None:
+    data = form(png())
+    for value in fields:
+        data.add_field("scale_factor", value)
+    status, answer = await service.json("POST", f"/api/process{query}", data=data)
+    assert (status, answer["code"], answer["fields"]) == (400, "bad_request", ["scale_factor"])
+    assert service.temporary() == []
+
+
 async def test_a_form_of_several_megabytes_arrives_whole(service: Service) -> None:
     """aiohttp bounds forms at 1 MiB where it is not told otherwise."""
     picture = png(1100, 1000)
