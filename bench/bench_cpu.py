@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +39,7 @@ def contenders(engine: CpuUpscaler, ratio: int, channels: int) -> dict[str, Call
     return pillow | {name: ours(resampling) for name, resampling in RECIPES.items()}
 
 
-def alternate(runs: dict[str, Callable[[], object]], times: int) -> dict[str, float]:
+def alternate(runs: Mapping[str, Callable[[], object]], times: int) -> dict[str, float]:
     """Median seconds of each of `runs`, taken in turn; a first round is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(times + 1):

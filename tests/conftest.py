@@ -77,10 +77,16 @@ def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     named = os.environ.get("PRO_ENGINE_TEST_CACHE")
     folder = Path(named) if named else tmp_path_factory.mktemp("kernels")
     folder.mkdir(parents=True, exist_ok=True)
-    warm = "from daemon.engine.cpu.upscaler import *; import pathlib, sys; prepare(pathlib.Path(sys.argv[1])); "
-    # in a process of its own: numba is to stay out of this one, where tests look at what is imported
-    subprocess.run([sys.executable, "-c", warm + "CpuUpscaler().close()", str(folder)], check=True)
+    warm_kernels(folder)
     return folder
+
+
+def warm_kernels(folder: Path) -> None:
+    """In a process of its own: numba is to stay out of this one, where tests look at what is imported."""
+    warm = (
+        "from daemon.engine.cpu.compiled import *; import pathlib, sys; prepare(pathlib.Path(sys.argv[1])); load_all()"
+    )
+    subprocess.run([sys.executable, "-c", warm, str(folder)], check=True)
 
 
 def copy_kernels(kernel_cache: Path, into: Path) -> None:

@@ -65,11 +65,10 @@ def upscale(
     upscaled = time.perf_counter()
     on_progress(UPSCALED, "encode")
 
-    def on_bytes(size: int) -> None:
-        # How large the file will be is not known: it is less than the pixels, and the figure stops short of the end.
-        on_progress(UPSCALED + (ENCODED - UPSCALED) * min(size / pixels.nbytes, 1.0), "encode")
+    def on_share(share: float) -> None:
+        on_progress(UPSCALED + (ENCODED - UPSCALED) * share, "encode")
 
-    written = encode(replace(picture, pixels=pixels), sink, work.format, work.quality, work.keep_metadata, on_bytes)
+    written = encode(replace(picture, pixels=pixels), sink, work.format, work.quality, work.keep_metadata, on_share)
     encoded = time.perf_counter()
     stages = Stages(
         decode_ms=1000 * (decoded - started),

@@ -9,11 +9,15 @@ import argparse
 import json
 import os
 import queue
+import sys
 import threading
 from pathlib import Path
+from typing import Final
 
 from daemon.engine.channel import Channel, own_output
 from daemon.engine.choose import Choice, choose, facts
+from daemon.engine.codec.png.filtering import row_filter
+from daemon.engine.cpu.compiled import prepare
 from daemon.engine.memory import MemoryWatch, resident_bytes
 from daemon.engine.upscale import Stage, upscale
 from daemon.engine.upscaler import DeviceKind
@@ -31,6 +35,8 @@ from daemon.executor.messages import (
     Unusable,
     Warming,
 )
+
+NUMBA_BYTES: Final = 64 << 20  # what it will take once it is loaded, in a worker on a GPU after the first announcement
 
 
 class Worker:
@@ -59,8 +65,10 @@ class Worker:
             os._exit(0)  # the daemon is gone, or talks nonsense; a driver that hangs must not keep us
 
     def work(self) -> None:
+        prepare(self._cache)
         self._open()
         self._channel.send(Ready())
+        threading.Thread(target=row_filter, name="warm-up", daemon=True).start()  # before the first PNG needs it
         while True:
             run = self._jobs.get()
             with self._memory.watching():
@@ -80,7 +88,7 @@ class Worker:
 
     def _facts(self) -> DeviceFacts:
         if self._idle_bytes is None:  # later there may be a job's pixels among them
-            self._idle_bytes = resident_bytes()
+            self._idle_bytes = resident_bytes() + (0 if "numba" in sys.modules else NUMBA_BYTES)
         return facts(self._choice, self._idle_bytes)
 
     def _run(self, run: Run) -> None:

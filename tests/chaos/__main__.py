@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ from tests.chaos.fault import Fault
 from tests.chaos.faults import FAULTS
 from tests.chaos.rounds import Place, Row, run_rounds
 from tests.chaos.table import HEAD, RULE, line, summary, table
+from tests.conftest import warm_kernels
 
 LANES = 3  # on two cores: more would measure the machine and not the service
 TIMED = 2  # of these at once where it is asserted how soon a service is back
@@ -35,7 +35,7 @@ def main() -> int:
     failed = Path(options.failed or tempfile.mkdtemp(prefix="pro-engine-chaos-failed-"))
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pro-engine-chaos-") as folder:
-        place = Place(Path(folder), warm_kernels(), failed, thorough=not options.quick, timing=asyncio.Semaphore())
+        place = Place(Path(folder), kernels(), failed, thorough=not options.quick, timing=asyncio.Semaphore())
         rows = asyncio.run(run(faults, options.rounds, options.lanes, place))
     text = f"{summary(rows)}\n- took {time.monotonic() - began:.0f} s\n\n{table(rows)}\n"
     print(f"\n{text}")
@@ -90,12 +90,11 @@ async def run(faults: Sequence[Fault], rounds: int, lanes: int, place: Place) ->
     return [rows[fault.key] for fault in faults]
 
 
-def warm_kernels() -> Path:
+def kernels() -> Path:
     """The compiled kernels that the tests keep: compiling them is not what is tried here."""
     folder = Path(os.environ.get("PRO_ENGINE_TEST_CACHE", ROOT / ".cache" / "test"))
     folder.mkdir(parents=True, exist_ok=True)
-    warm = "from daemon.engine.cpu.upscaler import *; import pathlib, sys; prepare(pathlib.Path(sys.argv[1])); "
-    subprocess.run([sys.executable, "-c", warm + "CpuUpscaler().close()", str(folder)], check=True)
+    warm_kernels(folder)
     return folder
 
 

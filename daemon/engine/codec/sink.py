@@ -8,15 +8,15 @@ from typing import BinaryIO
 
 
 class Sink:
-    """Hashes what is written, and tells how many bytes there are after each piece; what `on_bytes` raises stops the
-    encoder. It has no `fileno` on purpose: given one, Pillow writes to it behind our back.
+    """Hashes what is written, and tells `on_bytes` how many bytes there are after each piece; what that raises stops
+    the encoder. It has no `fileno` on purpose: given one, Pillow writes to it behind our back.
     """
 
-    def __init__(self, file: BinaryIO, on_bytes: Callable[[int], None]) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self.size = 0
+        self.on_bytes: Callable[[int], None] = lambda _size: None
         self._file = file
         self._digest = hashlib.sha256()
-        self._on_bytes = on_bytes
 
     @property
     def sha256(self) -> str:
@@ -26,7 +26,7 @@ class Sink:
         self._file.write(piece)
         self._digest.update(piece)
         self.size += len(piece)
-        self._on_bytes(self.size)
+        self.on_bytes(self.size)
         return len(piece)
 
     def flush(self) -> None:

@@ -1,4 +1,4 @@
-"""Getting at the compiled kernel: numba is imported here and nowhere earlier, and its cache is put where it may be.
+"""Getting at the compiled kernels: numba is imported here and nowhere earlier, and its cache is put where it may be.
 
 Compiling takes some four seconds and reading the cache a third of one, numba's own import included. Without a call of
 `prepare`, and with any fault of the cache, kernels are compiled in memory and the engine works as well.
@@ -11,14 +11,20 @@ import os
 import tempfile
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from daemon.errors import DeviceFailed
 
 if TYPE_CHECKING:
     from daemon.engine.cpu.kernels import BandKernel
+    from daemon.engine.cpu.png_filter import PngFilterKernel
 
 CACHE_VARIABLE: Final = "NUMBA_CACHE_DIR"
+Kernel_co = TypeVar("Kernel_co", covariant=True)
+
+
+class Compile(Protocol[Kernel_co]):
+    def __call__(self, *, cached: bool) -> Kernel_co: ...
 
 
 def prepare(cache_dir: Path) -> bool:
@@ -48,24 +54,51 @@ def _sources_digest() -> str:
 
 @lru_cache(maxsize=1)
 def load_band() -> BandKernel:
-    """The band kernel, from the cache where there is one, else compiled (some seconds).
+    """The band kernel. Raises as `_load` does."""
+
+    def compile_it(*, cached: bool) -> BandKernel:
+        from daemon.engine.cpu.kernels import compile_band
+
+        return compile_band(cached=cached)
+
+    return _load(compile_it)
+
+
+@lru_cache(maxsize=1)
+def load_png_filter() -> PngFilterKernel:
+    """The kernel of the PNG filters. Raises as `_load` does."""
+
+    def compile_it(*, cached: bool) -> PngFilterKernel:
+        from daemon.engine.cpu.png_filter import compile_png_filter
+
+        return compile_png_filter(cached=cached)
+
+    return _load(compile_it)
+
+
+def load_all() -> None:
+    """Every kernel, so that the cache has them. Raises as `_load` does."""
+    load_band()
+    load_png_filter()
+
+
+def _load(compile_it: Compile[Kernel_co]) -> Kernel_co:
+    """A kernel, from the cache where there is one, else compiled (some seconds).
 
     Raises:
         DeviceFailed: numba cannot be imported, or cannot compile here.
     """
     try:
         import numba
-
-        from daemon.engine.cpu.kernels import compile_band
     except ImportError as error:
         raise DeviceFailed(f"the CPU engine needs numba, which cannot be imported: {error}") from error
     if CACHE_VARIABLE in os.environ:
         numba.config.CACHE_DIR = os.environ[CACHE_VARIABLE]  # where numba had been imported before `prepare`
         try:
-            return compile_band(cached=True)
+            return compile_it(cached=True)
         except Exception:  # noqa: BLE001, S110 - a full, broken or foreign cache raises anything; compiling in memory mends it
             pass
     try:
-        return compile_band(cached=False)
+        return compile_it(cached=False)
     except Exception as error:
         raise DeviceFailed(f"the CPU engine's kernels cannot be compiled here: {error}") from error

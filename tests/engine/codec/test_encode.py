@@ -22,8 +22,8 @@ def _picture(mode: str = "RGB", **also: object) -> Picture:
     return Picture(pixels.reshape(*pixels.shape[:2], -1), **also)  # type: ignore[arg-type]
 
 
-def ignore(_size: int) -> None:
-    """Bytes that nobody counts."""
+def ignore(_share: float) -> None:
+    """Progress that nobody follows."""
 
 
 @pytest.fixture
@@ -131,15 +131,15 @@ def test_a_full_disk_is_disk_full_and_leaves_nothing(sink: Path, name: OutputFor
 
 
 def test_a_png_is_watched_as_it_is_written_and_stops_where_it_is_told_to(sink: Path) -> None:
-    pixels = np.random.default_rng(5).integers(0, 256, (400, 500, 3), dtype=np.uint8)
-    sizes: list[int] = []
-    written = encode(Picture(pixels), sink, "png", 92, "all", sizes.append)
-    assert len(sizes) > 5
-    assert sizes == sorted(sizes)
-    assert sizes[-1] == written.size
+    pixels = np.random.default_rng(5).integers(0, 256, (1600, 1000, 3), dtype=np.uint8)
+    shares: list[float] = []
+    written = encode(Picture(pixels), sink, "png", 92, "all", shares.append)
+    assert len(shares) > 4
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
 
-    def stop(size: int) -> None:
-        if size > written.size // 2:
+    def stop(share: float) -> None:
+        if share > 0.5:
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):

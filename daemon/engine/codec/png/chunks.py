@@ -1,0 +1,43 @@
+"""The chunks of a PNG file (PNG, third edition, section 5.3), and those that carry what travels with the pixels."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+COLOR_TYPES: Final = {1: 0, 2: 4, 3: 2, 4: 6}  # by channels: grey, grey and alpha, RGB, RGBA
+EXIF_HEAD: Final = b"Exif\0\0"
+METRES_AN_INCH: Final = 0.0254
+PER_METRE: Final = 1
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return b"".join((len(content).to_bytes(4), kind, content, zlib.crc32(content, zlib.crc32(kind)).to_bytes(4)))
+
+
+def head(width: int, height: int, channels: int, depth: int) -> bytes:
+    """Signature and IHDR of a picture that is not interlaced."""
+    return SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, COLOR_TYPES[channels], 0, 0, 0))
+
+
+def end() -> bytes:
+    return chunk(b"IEND", b"")
+
+
+def travelling(
+    icc_profile: bytes | None, exif: bytes | None, xmp: bytes | None, dpi: tuple[float, float] | None
+) -> Iterator[bytes]:
+    """What is given of it, in the order that the standard asks for: all of it stands before the pixels."""
+    if icc_profile:
+        yield chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc_profile))
+    if dpi:
+        across, down = (int(dots / METRES_AN_INCH + 0.5) for dots in dpi)
+        yield chunk(b"pHYs", struct.pack(">IIB", across, down, PER_METRE))
+    if exif:
+        yield chunk(b"eXIf", exif.removeprefix(EXIF_HEAD))
+    if xmp:
+        # keyword, not compressed, no language, no translated keyword
+        yield chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp.decode("utf-8", "replace").encode())
