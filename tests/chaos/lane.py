@@ -86,8 +86,9 @@ class Lane:
 
     async def open(self) -> None:
         self.folder.mkdir(parents=True)
-        self.decoys.add("a stranger with our name")
-        self.decoys.add("a stranger with our name that listens", "127.0.0.1", str(free_port()))
+        # in a thread, since they are waited for: meanwhile other lanes are timed
+        await asyncio.to_thread(self.decoys.add, "a stranger with our name")
+        await asyncio.to_thread(self.decoys.add, "a stranger with our name that listens", "127.0.0.1", str(free_port()))
 
     async def close(self) -> None:
         if self.load is not None:

@@ -47,7 +47,7 @@ async def run_rounds(fault: Fault, rounds: int, place: Place) -> Row:
             number = await _until_one_fails(row, lane, range(number, rounds), place)
         finally:
             await lane.close()
-        shutil.rmtree(lane.folder, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, lane.folder, ignore_errors=True)
     row.seconds = time.monotonic() - began
     return row
 
