@@ -145,3 +145,9 @@ def test_what_stays_loaded_in_the_daemon_never_includes_what_moves_pixels() -> N
     says = "import sys, daemon.app; print(sorted({'wgpu', 'numpy', 'PIL', 'numba'} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", says], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
+
+
+def test_the_intake_loads_no_more_than_it_needs_to_read_headers() -> None:
+    says = "import sys, daemon.engine.intake; print(sorted({'wgpu', 'numpy', 'numba'} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", says], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"

@@ -61,8 +61,8 @@ async def test_a_process_that_has_not_our_port_is_refused(listens: tuple[str, ..
     (1, "everything on this machine hangs on it"),
     (0, "everything on this machine"),
     (-1, "everything on this machine"),
-    (os.getpid(), "this very command"),
-    (os.getppid(), "has started this very command"),
+    pytest.param(os.getpid(), "this very command", id="this"),
+    pytest.param(os.getppid(), "has started this very command", id="parent"),
     (1 << 40, "there is no process"),
 ])  # fmt: skip
 async def test_what_must_live_is_refused(pid: int, says: str) -> None:

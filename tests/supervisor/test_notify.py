@@ -33,7 +33,7 @@ def test_nothing_is_sent_without_a_socket() -> None:
 
 @pytest.mark.parametrize(("usec", "pid", "seconds"), [
     ("30000000", None, 15),
-    ("30000000", str(os.getpid()), 15),
+    pytest.param("30000000", str(os.getpid()), 15, id="ours"),
     ("30000000", "1", None),
     ("0", None, None),
     ("x", None, None),

@@ -10,9 +10,9 @@ from typing import Final
 
 from PIL import Image
 
-from daemon.engine.codec.decode import pillow_errors
 from daemon.engine.codec.formats import CHANNELS, DECODERS, MODES, RGBA_CHANNELS
 from daemon.engine.codec.orientation import SIDEWAYS, png_chunks, settle_orientation
+from daemon.engine.codec.pillow import pillow_errors
 from daemon.errors import BrokenImage, UnsupportedFormat
 from daemon.executor.intake_limits import IntakeLimits
 from daemon.executor.messages import Header
