@@ -61,9 +61,16 @@ def main() -> int:
         _ignore_signals()
 
 
-def _ignore_signals() -> None:
-    """The process ends already, by the code that it has."""
+def _ignore_signals(loop: asyncio.AbstractEventLoop | None = None) -> None:
+    """The process ends already, by the code that it has.
+
+    A loop gives its signals back to the system when it closes, which would end us: they are taken from it before. For
+    that moment they are held back.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     for number in SIGNALS:
+        if loop is not None:
+            loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -93,12 +100,9 @@ def _live(values: Settings, on_ready: Callable[[], None]) -> int:
             await serve(values, on_ready)
         finally:
             lock.release()
+            _ignore_signals(asyncio.get_running_loop())
 
-    with asyncio.Runner() as runner:
-        try:
-            runner.run(serve_and_give_up_the_lock())
-        finally:  # a loop that closes gives its signals back to the system, which would end us
-            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    asyncio.run(serve_and_give_up_the_lock())
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from random import SystemRandom
 
 from supervisor.errors import ALREADY_RUNNING, AlreadyRunning, StartError, WrongUsage
 from supervisor.log import STDERR, hold_descriptors, say_last, set_up_logging
-from supervisor.orders import run_undisturbed_at_the_end, take_signals_back
+from supervisor.orders import take_signals_back, undisturbed_at_the_end
 from supervisor.run import supervise
 from supervisor.settings import read_settings
 
@@ -32,7 +33,7 @@ def _run(arguments: Sequence[str]) -> int:
         evict, command = read_arguments(arguments)
         settings = read_settings(os.environ, command, evict)
         set_up_logging(settings.log_format)
-        return run_undisturbed_at_the_end(supervise(settings, os.environ, SystemRandom()))
+        return asyncio.run(undisturbed_at_the_end(supervise(settings, os.environ, SystemRandom())))
     except AlreadyRunning as found:
         say_last(STDOUT, str(found))
         return found.exit_code

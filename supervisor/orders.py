@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -23,19 +22,19 @@ def take_signals_back() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def run_undisturbed_at_the_end(run: Coroutine[Any, Any, int]) -> int:
-    """As `asyncio.run`; orders that come at the end would only change the exit code.
+async def undisturbed_at_the_end(run: Awaitable[int]) -> int:
+    """What `run` returns; orders that come after it would only change the exit code.
 
-    A loop that closes gives its signals back to the system, which would end us: they are blocked before, ignored after.
+    A loop gives its signals back to the system when it closes, which would end us: they are taken from it before. For
+    that moment they are held back.
     """
-    with asyncio.Runner() as runner:
-        try:
-            return runner.run(run)
-        finally:
-            signal.pthread_sigmask(signal.SIG_BLOCK, _ORDERS)
-            runner.close()
-            for number in _ORDERS:
-                signal.signal(number, signal.SIG_IGN)
+    try:
+        return await run
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ORDERS)
+        for number in _ORDERS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 class Orders:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +55,18 @@ def slow_end(tmp_path: Path) -> dict[str, str]:
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(SLOW_END)
     return {"PYTHONPATH": os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+
+async def pester(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Signal it until it has ended. By a pidfd: `send_signal` may take its exit code away from asyncio."""
+    pidfd = os.pidfd_open(process.pid)
+    try:
+        with contextlib.suppress(ProcessLookupError):
+            while process.returncode is None:
+                signal.pidfd_send_signal(pidfd, number)
+                await asyncio.sleep(0.001)
+    finally:
+        os.close(pidfd)
 
 
 @pytest.fixture

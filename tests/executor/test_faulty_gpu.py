@@ -137,7 +137,7 @@ async def test_a_worker_is_told_what_to_avoid_whatever_the_names_and_reasons_hav
     avoid = {"Card=x": 'y = "z"', "gpu": ""}
     spawned: list[list[str]] = []
 
-    async def spawn(_module: str, arguments: list[str]) -> Child:
+    async def spawn(_module: str, arguments: list[str], **_: int) -> Child:
         spawned.append(arguments)
         raise OSError
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 from supervisor.__main__ import main, read_arguments
 from supervisor.errors import WrongUsage
+from tests.conftest import pester
 from tests.supervisor.conftest import PATIENCE, ROOT, STAND_IN, Reports, Start
 
 STARTS = """
@@ -128,8 +128,5 @@ async def test_a_signal_in_the_last_moment_does_not_change_the_exit_code(
     await supervised.ready()
     supervised.signal(signal.SIGTERM)
     await supervised.event("stopped")
-    with contextlib.suppress(ProcessLookupError):
-        while supervised.process.returncode is None:
-            supervised.signal(number)
-            await asyncio.sleep(0.001)
+    await pester(supervised.process, number)
     assert await supervised.exit_code() == 0

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from tests.api.conftest import png
-from tests.conftest import copy_kernels
+from tests.conftest import copy_kernels, pester
 from tests.system.handover import Connection, Crowd, Life, Lost, Place, Tally, place
 
 pytestmark = pytest.mark.timeout(180)
@@ -377,10 +377,7 @@ async def test_a_signal_in_the_last_moment_does_not_change_the_exit_code(
 ) -> None:
     life = await here.ready(**slow_end)
     life.send(signal.SIGTERM)
-    with contextlib.suppress(ProcessLookupError):
-        while life.process.returncode is None:
-            life.send(number)
-            await asyncio.sleep(0.001)
+    await pester(life.process, number)
     assert await life.exit_code() == 0
 
 
