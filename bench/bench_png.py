@@ -30,21 +30,19 @@ def contenders(pixels: NDArray[np.uint8]) -> dict[str, Callable[[], int]]:
     """Each writes the picture, and returns how many bytes that makes."""
     image = Image.fromarray(pixels.squeeze())
 
-    def ours(threads: int) -> Callable[[], int]:
-        def write() -> int:
+    def sized(write: Callable[[io.BytesIO], None]) -> Callable[[], int]:
+        def run() -> int:
             file = io.BytesIO()
-            write_png(file, pixels, b"", threads, lambda _share: None)
+            write(file)
             return file.tell()
 
-        return write
+        return run
+
+    def ours(threads: int) -> Callable[[], int]:
+        return sized(lambda file: write_png(file, pixels, b"", threads, lambda _share: None))
 
     def pillow(level: int) -> Callable[[], int]:
-        def write() -> int:
-            file = io.BytesIO()
-            image.save(file, "PNG", compress_level=level)
-            return file.tell()
-
-        return write
+        return sized(lambda file: image.save(file, "PNG", compress_level=level))
 
     cores = core_count()
     return {

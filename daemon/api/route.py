@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeVar
@@ -149,7 +149,11 @@ async def _json_text(request: web.Request) -> bytes:
 def require_once(request: web.Request, names: Iterable[str]) -> None:
     """Raises BadRequest where the query says one of `names` twice: which of the two is meant is anybody's guess."""
     if twice := [name for name in names if len(request.query.getall(name, ())) > 1]:
-        raise BadRequest("; ".join(f"{name}: came twice" for name in twice), fields=twice)
+        raise came_twice(twice)
+
+
+def came_twice(names: Sequence[str]) -> BadRequest:
+    return BadRequest("; ".join(f"{name}: came twice" for name in names), fields=list(names))
 
 
 def answer(

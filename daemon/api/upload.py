@@ -15,7 +15,7 @@ from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.http import HttpVersion11
 
 from daemon.api.pace import Pace, paced
-from daemon.api.route import BROKEN_BODY
+from daemon.api.route import BROKEN_BODY, came_twice
 from daemon.errors import BadRequest, UploadTooLarge
 from daemon.jobs.submission import Upload
 from daemon.store.files import Files, disk_errors
@@ -92,7 +92,7 @@ async def _multipart(request: web.Request, temp: Path, limit: int, pace: Pace) -
                 upload = Upload(temp, sha256, _clean_name(part.filename))
             else:
                 if part.name in fields:
-                    raise BadRequest(f"{part.name}: came twice", fields=[part.name])
+                    raise came_twice([part.name])
                 fields[part.name] = await _field(part, pace)
                 if len(fields) > MAX_FIELDS:
                     raise BadRequest("the form has too many fields")

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from daemon.engine.footprint import footprint
@@ -52,7 +51,7 @@ def facts(choice: Choice, idle_bytes: int) -> DeviceFacts:
     )
 
 
-def choose(wish: str, avoid: Mapping[str, str], cache: Path, before_cpu: Callable[[], None]) -> Choice:
+def choose(wish: str, avoid: Mapping[str, str], before_cpu: Callable[[], None]) -> Choice:
     """Open the best device that `wish` allows: `auto`, `gpu`, `cpu`, or a part of an adapter's name.
 
     `avoid` maps names of quarantined adapters (or `gpu` for all of them) to the reason. `before_cpu` is called before
@@ -72,7 +71,7 @@ def choose(wish: str, avoid: Mapping[str, str], cache: Path, before_cpu: Callabl
                 ]
                 return Choice(upscaler, name, rejected, others if wish == AUTO else [])
     before_cpu()
-    upscaler = _open_cpu(cache)
+    upscaler = _open_cpu()
     return Choice(upscaler, upscaler.device.name, rejected)
 
 
@@ -124,10 +123,9 @@ def _open_gpu(adapter: Adapter) -> Upscaler:
     return open_upscaler(adapter)
 
 
-def _open_cpu(cache: Path) -> Upscaler:
-    from daemon.engine.cpu.upscaler import CpuUpscaler, prepare
+def _open_cpu() -> Upscaler:
+    from daemon.engine.cpu.upscaler import CpuUpscaler
 
-    prepare(cache)
     upscaler = CpuUpscaler()
     prove(upscaler, Resampling())
     return upscaler

@@ -76,7 +76,7 @@ class Worker:
 
     def _open(self) -> None:
         try:
-            self._choice = choose(self._wish, self._avoid, self._cache, lambda: self._channel.send(Warming()))
+            self._choice = choose(self._wish, self._avoid, lambda: self._channel.send(Warming()))
         except DeviceFailed as error:
             self._channel.send(Unusable(fault=Fault.of(error)))
             raise

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -37,12 +35,12 @@ class Machine:
             raise engine
         return engine
 
-    def open_cpu(self, _cache: Path) -> StandIn:
+    def open_cpu(self) -> StandIn:
         self.cpu_opened += 1
         return StandIn("CPU", DeviceKind.CPU)
 
     def choose(self, wish: str = "auto", **avoid: str) -> Choice:
-        return choose(wish, avoid, Path(), lambda: self.warned.append(self.cpu_opened))
+        return choose(wish, avoid, lambda: self.warned.append(self.cpu_opened))
 
 
 @pytest.fixture

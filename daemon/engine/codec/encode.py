@@ -15,7 +15,7 @@ from PIL import Image
 from daemon.engine.codec.decode import Picture
 from daemon.engine.codec.formats import OUTPUT
 from daemon.engine.codec.orientation import UNREADABLE
-from daemon.engine.codec.png.chunks import travelling
+from daemon.engine.codec.png.chunks import METRES_AN_INCH, travelling
 from daemon.engine.codec.png.write import write_png
 from daemon.engine.codec.sink import Sink
 from daemon.engine.cpu.processor import core_count
@@ -32,7 +32,7 @@ JPEG_EXIF: Final = 65_533
 JPEG_XMP: Final = JPEG_EXIF - len(b"http://ns.adobe.com/xap/1.0/\0")
 # dots an inch that a file can say: JPEG has 16 bits for them, PNG 31 for dots a metre
 LEAST_DPI: Final = 1.0
-MOST_DPI: Final = {"jpeg": 65_535.0, "png": (2**31 - 1) * 0.0254}
+MOST_DPI: Final = {"jpeg": 65_535.0, "png": (2**31 - 1) * METRES_AN_INCH}
 
 
 @dataclass(frozen=True)

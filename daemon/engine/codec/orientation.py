@@ -9,11 +9,13 @@ from __future__ import annotations
 import mmap
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from PIL import Image
+
+from daemon.engine.codec.png.chunks import EXIF_HEAD, chunks_in
 
 ORIENTATION: Final = 0x0112
 SIDEWAYS: Final = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
@@ -27,8 +29,6 @@ TURNS: Final[Mapping[int, Image.Transpose]] = {
     8: Image.Transpose.ROTATE_90,
 }
 IN_XMP: Final = re.compile(rb"""tiff:Orientation=["'][0-9]["']|<tiff:Orientation>[0-9]</tiff:Orientation>""")
-SIGNATURE: Final = 8
-EXIF_HEAD: Final = b"Exif\0\0"
 # what Pillow raises over EXIF that is no EXIF, or whose values are not of the types that they say
 UNREADABLE: Final = (
     *(OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, AttributeError, ArithmeticError),
@@ -75,17 +75,6 @@ def upright_xmp(xmp: bytes, orientation: int) -> bytes:
     return IN_XMP.sub(b"", xmp) if orientation in TURNS else xmp
 
 
-def png_chunks(view: mmap.mmap) -> Iterator[tuple[bytes, int, int]]:
-    """Each whole chunk of a PNG: its kind, and where its content starts and ends."""
-    at = SIGNATURE  # chunks: length, kind, content, checksum
-    while at + 12 <= len(view):
-        end = at + 8 + int.from_bytes(view[at : at + 4])
-        if end + 4 > len(view):
-            return
-        yield view[at + 4 : at + 8], at + 8, end
-        at = end + 4
-
-
 def _exif_of_png(path: Path) -> bytes | None:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        return next((view[start:end] for kind, start, end in png_chunks(view) if kind == b"eXIf"), None)
+        return next((view[start:end] for kind, start, end in chunks_in(view) if kind == b"eXIf"), None)

@@ -11,8 +11,9 @@ from typing import Final
 from PIL import Image
 
 from daemon.engine.codec.formats import CHANNELS, DECODERS, MODES, RGBA_CHANNELS
-from daemon.engine.codec.orientation import SIDEWAYS, png_chunks, settle_orientation
+from daemon.engine.codec.orientation import SIDEWAYS, settle_orientation
 from daemon.engine.codec.pillow import pillow_errors
+from daemon.engine.codec.png.chunks import chunks_in
 from daemon.errors import BrokenImage, UnsupportedFormat
 from daemon.executor.intake_limits import IntakeLimits
 from daemon.executor.messages import Header
@@ -102,7 +103,7 @@ def _require_tail(path: Path, kind: str) -> None:
 
 
 def _png_is_whole(view: mmap.mmap) -> bool:
-    for kind, start, end in png_chunks(view):
+    for kind, start, end in chunks_in(view):
         # Pillow checks no pixels against their checksums; chunks of small letters are not needed to show the picture
         if kind[:1].isupper() and zlib.crc32(memoryview(view)[start - 4 : end]) != int.from_bytes(view[end : end + 4]):
             raise BrokenImage("the picture is damaged: a checksum in it does not match")

@@ -59,9 +59,8 @@ def filter_rows(rows: Bytes, above: Bytes, pixel_bytes: int, filtered: Bytes) ->
     """Fill `filtered` (rows, 1 + row bytes) from `rows` (rows, row bytes) and the row before them."""
     size = rows.shape[1]
     candidates = np.empty((4, size), np.uint8)
-    padded = np.zeros(
-        (2, size + pixel_bytes), np.uint8
-    )  # this row and the one above, by turns, behind a pixel of zeros
+    # this row and the one above, by turns, behind a pixel of zeros
+    padded = np.zeros((2, size + pixel_bytes), np.uint8)
     copy(above, padded[1, pixel_bytes:])
     for y in range(rows.shape[0]):
         row, left = padded[y % 2, pixel_bytes:], padded[y % 2, :size]

@@ -1,7 +1,10 @@
-"""The chunks of a PNG file (PNG, third edition, section 5.3), and those that carry what travels with the pixels."""
+"""The chunks of a PNG file (PNG, third edition, section 5.3), read and written, and those that carry what travels with
+the pixels.
+"""
 
 from __future__ import annotations
 
+import mmap
 import struct
 import zlib
 from collections.abc import Iterator
@@ -41,3 +44,14 @@ def travelling(
     if xmp:
         # keyword, not compressed, no language, no translated keyword
         yield chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp.decode("utf-8", "replace").encode())
+
+
+def chunks_in(view: mmap.mmap) -> Iterator[tuple[bytes, int, int]]:
+    """Each whole chunk of a PNG: its kind, and where its content starts and ends."""
+    at = len(SIGNATURE)  # chunks: length, kind, content, checksum
+    while at + 12 <= len(view):
+        stop = at + 8 + int.from_bytes(view[at : at + 4])
+        if stop + 4 > len(view):
+            return
+        yield view[at + 4 : at + 8], at + 8, stop
+        at = stop + 4
