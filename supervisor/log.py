@@ -15,9 +15,8 @@ import signal
 import sys
 import threading
 from collections import deque
+from enum import Enum
 from typing import Any
-
-from supervisor.settings import LogFormat
 
 if "rich" in sys.modules:
     import structlog
@@ -31,6 +30,12 @@ STDERR = 2
 MOST_BYTES = 1 << 18  # that wait
 FLUSH_SECONDS = 1.0  # at the end
 BLOCKED_SECONDS = 1.0
+
+
+class LogFormat(Enum):
+    AUTO = "auto"
+    JSON = "json"
+    PRETTY = "pretty"
 
 
 class LineWriter:

@@ -7,23 +7,17 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from supervisor.errors import WrongSettings
 from supervisor.heartbeat import Deadlines
+from supervisor.log import LogFormat
 from supervisor.probe import ProbeTiming
 from supervisor.restart_policy import Backoff, Intensity
 
 HIGHEST_PORT = 65535
 LONGEST_SECONDS = 86_400.0
 HIGHEST_COUNT = 1000
-
-
-class LogFormat(Enum):
-    AUTO = "auto"
-    JSON = "json"
-    PRETTY = "pretty"
 
 
 @dataclass(frozen=True, slots=True)

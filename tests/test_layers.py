@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "daemon.executor": set(),
     "daemon.store": set(),
     "daemon.accounts": {"daemon.store"},
-    "daemon.engine": set(),
+    "daemon.engine": {"daemon.quick_imports"},
     "daemon.settings": {"daemon.config_file", "daemon.settings_lookup", "daemon.settings_table"},
     "daemon.settings_lookup": {"daemon.config_file", "daemon.settings_table"},
     "daemon.config_file": {"daemon.settings_table"},

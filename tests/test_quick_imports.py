@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +59,22 @@ def test_a_daemon_has_loaded_neither_rich_nor_certificates_and_can_have_both_lat
         [sys.executable, "-c", LOADED, trusted], capture_output=True, text=True, check=True
     ).stdout.split()
     assert found == ["False", "0", "True"]
+
+
+@pytest.mark.parametrize(
+    ("module", "spared"),
+    [("supervisor.__main__", {"rich"}), ("daemon.engine.worker", {"rich", "cffi", "numba", "wgpu"})],
+)
+def test_a_start_does_without_what_it_need_not_load(module: str, spared: set[str]) -> None:
+    says = f"import sys, {module}; print(sorted({spared!r} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", says], capture_output=True, text=True, check=True).stdout
+    assert found == "[]\n"
+
+
+def test_the_kernels_load_without_a_parser_of_c(kernel_cache: Path) -> None:
+    says = (
+        "import sys; from pathlib import Path; from daemon.engine.cpu.compiled import load_all, prepare;"
+        f"prepare(Path({str(kernel_cache)!r})); load_all(); print('cffi' in sys.modules, 'numba' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", says], capture_output=True, text=True, check=True).stdout
+    assert found == "False True\n"

@@ -14,27 +14,30 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from daemon.engine.channel import Channel, own_output
-from daemon.engine.choose import Choice, choose, facts
-from daemon.engine.codec.png.filtering import row_filter
-from daemon.engine.cpu.compiled import prepare
-from daemon.engine.memory import MemoryWatch, resident_bytes
-from daemon.engine.upscale import Stage, upscale
-from daemon.engine.upscaler import DeviceKind
-from daemon.errors import Cancelled, DeviceFailed, ProEngineError
-from daemon.executor.messages import (
-    Cancel,
-    DeviceFacts,
-    Done,
-    Failed,
-    Fault,
-    Opened,
-    Progress,
-    Ready,
-    Run,
-    Unusable,
-    Warming,
-)
+from daemon.quick_imports import uncollected
+
+with uncollected():
+    from daemon.engine.channel import Channel, own_output
+    from daemon.engine.choose import Choice, choose, facts
+    from daemon.engine.codec.png.filtering import row_filter
+    from daemon.engine.cpu.compiled import prepare
+    from daemon.engine.memory import MemoryWatch, resident_bytes
+    from daemon.engine.upscale import Stage, upscale
+    from daemon.engine.upscaler import DeviceKind
+    from daemon.errors import Cancelled, DeviceFailed, ProEngineError
+    from daemon.executor.messages import (
+        Cancel,
+        DeviceFacts,
+        Done,
+        Failed,
+        Fault,
+        Opened,
+        Progress,
+        Ready,
+        Run,
+        Unusable,
+        Warming,
+    )
 
 NUMBA_BYTES: Final = 64 << 20  # what it will take once it is loaded, in a worker on a GPU after the first announcement
 

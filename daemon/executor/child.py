@@ -13,6 +13,8 @@ from typing import Final
 from daemon.executor.messages import MAX_LINE, AnyMessage, Message, from_line, to_line
 
 STDERR: Final = 2
+# NumPy's linear algebra, of which we use none, would start a thread for each core and let it spin
+ENVIRONMENT: Final = {"PYTHONFAULTHANDLER": "1", "OPENBLAS_NUM_THREADS": "1"}
 SETTLE_SECONDS: Final = 5.0  # a core dump takes its time
 
 
@@ -36,7 +38,7 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=STDERR,
                 pass_fds=(theirs.fileno(),),
-                env={**os.environ, "PYTHONFAULTHANDLER": "1"},
+                env={**os.environ, **ENVIRONMENT},
             )  # fmt: skip
         except BaseException:
             ours.close()

@@ -32,7 +32,7 @@ QUICK = {
 RANDOM_PORTS = range(20_000, 32_000)
 TERMINAL = ("done", "failed", "cancelled")
 CLIENTS = 2  # on fresh connections, and as many on kept ones
-PAUSE = 0.04  # between two requests of a client: a load, not a flood that starves what is measured
+PAUSE = 0.08  # between two requests of a client: a load, not a flood that starves what is measured
 STAND_IN_TARGETS = ("/",)
 BACK_WITHIN = 2.0
 AT_ONCE = 1.0
@@ -69,13 +69,11 @@ class Lane:
         *,
         thorough: bool = False,
         lenience: float = 1.0,
-        timing: asyncio.Semaphore | None = None,
     ) -> None:
         self.fault = fault
         self.folder = folder
         self.thorough = thorough  # spans as they are in life, not as short as they may be
         self.lenience = lenience  # by which limits of time are stretched, where it is not speed that is tried
-        self.timing = timing or asyncio.Semaphore()  # held from a kill until the service is back: by one lane at a time
         self.figures = Figures()
         self.decoys = Decoys()
         self.port = free_port()

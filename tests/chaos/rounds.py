@@ -32,16 +32,13 @@ class Place:
     kernels: Path
     failed: Path  # where the logs of failed rounds are kept
     thorough: bool
-    timing: asyncio.Semaphore  # of all lanes: held by one at a time
 
 
 async def run_rounds(fault: Fault, rounds: int, place: Place) -> Row:
     """All of them; also where they are cut short, nothing that was started is left behind."""
     row, began, number = Row(fault), time.monotonic(), 0
     while number < rounds and not row.skipped:
-        lane = Lane(
-            fault, place.folder / f"{fault.key}-{number}", place.kernels, thorough=place.thorough, timing=place.timing
-        )
+        lane = Lane(fault, place.folder / f"{fault.key}-{number}", place.kernels, thorough=place.thorough)
         try:
             await lane.open()
             number = await _until_one_fails(row, lane, range(number, rounds), place)

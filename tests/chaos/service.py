@@ -32,6 +32,7 @@ STAND_IN = (*OVER, sys.executable, str(HERE.parent / "supervisor" / "stand_in_da
 BREAKABLE = (*OVER, sys.executable, "-P", str(HERE / "breakable_daemon.py"))
 WORKER = "daemon.engine.worker"
 ASK_EVERY = 0.01
+LOOK_EVERY = 0.05  # where an answer costs the service something, and nobody counts how long it took
 
 
 class Service:
@@ -93,7 +94,7 @@ class Service:
         """A worker of the daemon that serves has opened its device."""
         async with patience("a worker"):
             while not (await self.health())["services"]["hardware_detector"]["devices"]:
-                await asyncio.sleep(ASK_EVERY)
+                await asyncio.sleep(LOOK_EVERY)
 
     async def exit_code(self, within: float | None = None) -> int:
         await self.supervisor.death(within)

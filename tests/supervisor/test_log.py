@@ -13,7 +13,7 @@ FLOODS = """
 import os, sys
 import structlog
 from supervisor.log import set_up_logging
-from supervisor.settings import LogFormat
+from supervisor.log import LogFormat
 set_up_logging(LogFormat.JSON)
 for number in range(100_000):
     structlog.get_logger().info("line", number=number)
@@ -24,7 +24,7 @@ SAYS = """
 import logging
 import structlog
 from supervisor.log import say, set_up_logging
-from supervisor.settings import LogFormat
+from supervisor.log import LogFormat
 set_up_logging(LogFormat.{form})
 say("A plain sentence.")
 logging.getLogger("asyncio").error("what %s says", "asyncio")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from supervisor.errors import WrongSettings
-from supervisor.settings import LogFormat, read_settings
+from supervisor.log import LogFormat
+from supervisor.settings import read_settings
 from tests.supervisor.conftest import Start
 
 GIVEN = {"PRO_ENGINE_STATE_DIR": "/var/lib/x"}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from daemon.errors import DeviceFailed
+from daemon.quick_imports import as_if_missing, uncollected
 
 if TYPE_CHECKING:
     from daemon.engine.cpu.kernels import BandKernel
@@ -89,13 +90,15 @@ def _load(compile_it: Compile[Kernel_co]) -> Kernel_co:
         DeviceFailed: numba cannot be imported, or cannot compile here.
     """
     try:
-        import numba
+        with as_if_missing("cffi"), uncollected():
+            import numba
     except ImportError as error:
         raise DeviceFailed(f"the CPU engine needs numba, which cannot be imported: {error}") from error
     if CACHE_VARIABLE in os.environ:
         numba.config.CACHE_DIR = os.environ[CACHE_VARIABLE]  # where numba had been imported before `prepare`
         try:
-            return compile_it(cached=True)
+            with as_if_missing("cffi"):  # whose types numba would know: a tenth of a second
+                return compile_it(cached=True)
         except Exception:  # noqa: BLE001, S110 - a full, broken or foreign cache raises anything; compiling in memory mends it
             pass
     try:

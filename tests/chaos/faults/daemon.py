@@ -20,9 +20,8 @@ NO_MORE = 3  # descriptors: those that are open stay, and no further one is give
 async def kill_daemon(lane: Lane) -> None:
     service = await lane.standing()
     await service.warm()
-    async with lane.timing:
-        job = await service.running_job()
-        lane.was_back(await service.back(await lane.kill_daemon(service)))
+    job = await service.running_job()
+    lane.was_back(await service.back(await lane.kill_daemon(service)))
     found = await service.job(job, "done", "failed")
     assert (found["state"], found["attempts"], found["deaths"]) == ("done", 0, 1)
 

@@ -63,8 +63,7 @@ async def fork_bomb(lane: Lane) -> None:
     daemon = service.daemon
     daemon.signal(signal_of(bomb))
     await sessions(daemon.pid, BOMB)
-    async with lane.timing:
-        lane.was_back(await service.back(await lane.kill_daemon(service)))
+    lane.was_back(await service.back(await lane.kill_daemon(service)))
     await sessions(daemon.pid, 0)
     assert service.supervisor.alive
 

@@ -32,9 +32,8 @@ async def planned_restart(lane: Lane) -> None:
 @fault("C", "kill -9 of the old daemon in the middle of a planned restart", "the standby serves within 2 s", timed=True)
 async def kill_old(lane: Lane) -> None:
     service = await lane.standing()
-    async with lane.timing:
-        position, standby = service.position, await begin_restart(service)
-        lane.was_back(await service.back(await lane.kill_daemon(service)))
+    position, standby = service.position, await begin_restart(service)
+    lane.was_back(await service.back(await lane.kill_daemon(service)))
     await service.ready(after=position)
     assert service.daemon is standby
 
@@ -59,14 +58,13 @@ async def kill_standby(lane: Lane) -> None:
 async def kill_either(lane: Lane) -> None:
     service = await lane.standing()
     assert lane.load is not None
-    async with lane.timing:
-        old, standby = service.daemon, await begin_restart(service)
-        await asyncio.sleep(random.uniform(0, RESTART_SECONDS))
-        victim = random.choice([old, standby])
-        with lane.load.outage() as span:
-            victim.signal(signal.SIGKILL)
-            await victim.death()
-        lane.was_back(await service.back(span.begin))
+    old, standby = service.daemon, await begin_restart(service)
+    await asyncio.sleep(random.uniform(0, RESTART_SECONDS))
+    victim = random.choice([old, standby])
+    with lane.load.outage() as span:
+        victim.signal(signal.SIGKILL)
+        await victim.death()
+    lane.was_back(await service.back(span.begin))
     async with patience("one daemon that serves and is published"):
         while (old.alive and standby.alive) or not is_settled(service):
             await asyncio.sleep(ASK_EVERY)

@@ -23,12 +23,11 @@ async def kill_supervisor(lane: Lane) -> None:
     service = await lane.standing()
     assert lane.load is not None
     daemon = service.daemon
-    async with lane.timing:
-        with lane.load.outage() as span:
-            service.supervisor.signal(signal.SIGKILL)
-            await service.supervisor.death()
-            successor = await lane.start()
-            lane.was_back(await successor.back(span.begin), BACK_WITHIN)
+    with lane.load.outage() as span:
+        service.supervisor.signal(signal.SIGKILL)
+        await service.supervisor.death()
+        successor = await lane.start()
+        lane.was_back(await successor.back(span.begin), BACK_WITHIN)
     assert not daemon.alive
     assert successor.address == service.address
     lane.replace(service, successor)
@@ -61,13 +60,12 @@ async def leave_hung_daemon(lane: Lane, how: int, within: float) -> None:
     service = await lane.standing()
     assert lane.load is not None
     daemon = service.daemon
-    async with lane.timing:
-        with lane.load.outage() as span:
-            daemon.signal(how)
-            service.supervisor.signal(signal.SIGKILL)
-            await service.supervisor.death()
-            successor = await lane.start()
-            lane.was_back(await successor.back(span.begin), within)
+    with lane.load.outage() as span:
+        daemon.signal(how)
+        service.supervisor.signal(signal.SIGKILL)
+        await service.supervisor.death()
+        successor = await lane.start()
+        lane.was_back(await successor.back(span.begin), within)
     assert not daemon.alive
     assert successor.log.named("stale_daemon_cleared")
     assert successor.address == service.address
@@ -84,14 +82,13 @@ async def kill_both(lane: Lane) -> None:
     service = await lane.standing()
     assert lane.load is not None
     await service.warm()
-    async with lane.timing:
-        job = await service.running_job()
-        with lane.load.outage() as span:
-            for held in (service.supervisor, service.daemon):
-                held.signal(signal.SIGKILL)
-            await service.daemon.death()
-            successor = await lane.start()
-            lane.was_back(await successor.back(span.begin), BACK_WITHIN)
+    job = await service.running_job()
+    with lane.load.outage() as span:
+        for held in (service.supervisor, service.daemon):
+            held.signal(signal.SIGKILL)
+        await service.daemon.death()
+        successor = await lane.start()
+        lane.was_back(await successor.back(span.begin), BACK_WITHIN)
     assert successor.address == service.address
     found = await successor.job(job, "done", "failed")
     assert (found["state"], found["attempts"], found["deaths"]) == ("done", 0, 1)
