@@ -25,18 +25,12 @@ class Fault:
     slow: bool = False  # a round lasts over 10 s
     share: int = 1  # one round in so many
     timed: bool = False  # how soon the service is back is asserted
-    light: bool = False  # it starts no real daemon, or hardly ever one
     alone: bool = False  # it needs the whole machine, so no other lane runs beside it
 
     @property
     def key(self) -> str:
         """A name for folders and test ids."""
         return f"{self.number}-{self.do.__name__.replace('_', '-')}"
-
-    @property
-    def disturbs(self) -> bool:
-        """It uses up a core now and then, so what is timed beside it is timed on half a machine."""
-        return not self.light and not self.slow
 
     def rounds(self, wanted: int) -> int:
         share = SLOW_SHARE if self.slow else self.share

@@ -1,4 +1,4 @@
-"""Which faults run beside which, on two cores: where more ran, the machine would be measured and not the service."""
+"""Which faults run beside which, on two cores: where more ran, the machine would be timed and not the service."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from tests.chaos.fault import Fault
 from tests.chaos.rounds import Place, Row, run_rounds
 from tests.chaos.table import HEAD, RULE, line
 
-LANES: Final = 3
+LANES: Final = 4
 CORES: Final = 2
 
 
 @dataclass
 class Schedule:
-    """Where it is timed how soon a service is back, no more faults run than there are cores, but for light ones."""
+    """Where it is timed how soon a service is back, no more faults run than there are cores, but for slow ones, which
+    wait most of their time.
+    """
 
     waiting: list[Fault]
     running: list[Fault] = field(default_factory=list)
@@ -38,10 +40,10 @@ class Schedule:
         return fault
 
     def _fits(self, fault: Fault) -> bool:
-        if not fault.disturbs:
+        if fault.slow:
             return True
-        disturbing = [one for one in self.running if one.disturbs]
-        return len(disturbing) < CORES or not any(one.timed for one in (fault, *disturbing))
+        busy = [one for one in self.running if not one.slow]
+        return len(busy) < CORES or not any(one.timed for one in (fault, *busy))
 
 
 async def run(faults: Sequence[Fault], rounds: int, lanes: int, place: Place) -> list[Row]:

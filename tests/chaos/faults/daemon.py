@@ -11,6 +11,7 @@ from tests.chaos.lane import Lane
 from tests.chaos.service import BREAKABLE, Service
 
 HANG_WITHIN = 10.0
+SOON_HUNG = {"PRO_ENGINE_HEARTBEAT_DEADLINE": "1.5"}
 NO_MORE = 3  # descriptors: those that are open stay, and no further one is given
 
 
@@ -26,14 +27,25 @@ async def kill_daemon(lane: Lane) -> None:
     assert (found["state"], found["attempts"], found["deaths"]) == ("done", 0, 1)
 
 
-@fault("2", "SIGSTOP of the daemon", "ended and replaced within 10 s; what queued meanwhile is served", timed=True)
+@fault(
+    "2",
+    "SIGSTOP of the daemon",
+    "ended and replaced within 10 s; what queued meanwhile is served",
+    settings=SOON_HUNG,
+    timed=True,
+)
 async def stop_daemon(lane: Lane) -> None:
     service = await lane.standing()
     await hang(lane, service, signal.SIGSTOP)
 
 
 @fault(
-    "3", "the loop blocked", "told by the loop's own beat; the traceback is in the log", command=BREAKABLE, timed=True
+    "3",
+    "the loop blocked",
+    "told by the loop's own beat; the traceback is in the log",
+    command=BREAKABLE,
+    settings=SOON_HUNG,
+    timed=True,
 )
 async def block_loop(lane: Lane) -> None:
     service = await lane.standing()
@@ -42,7 +54,14 @@ async def block_loop(lane: Lane) -> None:
     assert any(block_the_loop.__name__ in line for line in service.log.lines[lines:])
 
 
-@fault("4", "the GIL held in C", "as if the loop were blocked; KILL works", command=BREAKABLE, timed=True)
+@fault(
+    "4",
+    "the GIL held in C",
+    "as if the loop were blocked; KILL works",
+    command=BREAKABLE,
+    settings=SOON_HUNG,
+    timed=True,
+)
 async def hold_gil(lane: Lane) -> None:
     service = await lane.standing()
     lines = len(service.log.lines)

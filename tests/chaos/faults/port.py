@@ -27,7 +27,6 @@ CLASH_SECONDS = 0.6
     "8",
     "a stranger listens on our port, called as we are",
     "another port, published; the stranger untouched",
-    light=True,
 )
 async def foreign_listener(lane: Lane) -> None:
     with lane.stranger("the one that has our port", LOOPBACK, str(lane.port)) as stranger:
@@ -37,7 +36,7 @@ async def foreign_listener(lane: Lane) -> None:
         await lane.end(service)
 
 
-@fault("9", "the port stolen while we start", "binding is the check: ours, or another that is published", light=True)
+@fault("9", "the port stolen while we start", "binding is the check: ours, or another that is published")
 async def thief(lane: Lane) -> None:
     with lane.stranger("the thief", LOOPBACK, str(lane.port), "steal"):
         service = await lane.start(command=STAND_IN)
@@ -45,7 +44,7 @@ async def thief(lane: Lane) -> None:
         await lane.end(service)
 
 
-@fault("12", "the port held in another container", "a holder without a pid; another port, published", light=True)
+@fault("12", "the port held in another container", "a holder without a pid; another port, published")
 async def container(lane: Lane) -> None:
     words = need_namespace("-p", "-f", "--kill-child", "--mount-proc")
     with lane.stranger("the one outside", LOOPBACK, str(lane.port)):
@@ -57,7 +56,7 @@ async def container(lane: Lane) -> None:
         await lane.end(service)
 
 
-@fault("13a", "a squatter on the port at [::1]", "our port all the same; clients use the literal address", light=True)
+@fault("13a", "a squatter on the port at [::1]", "our port all the same; clients use the literal address")
 async def other_loopback(lane: Lane) -> None:
     with lane.stranger("the squatter", LOOPBACK6, str(lane.port)):
         service = await lane.start(command=STAND_IN)
@@ -66,7 +65,7 @@ async def other_loopback(lane: Lane) -> None:
         await lane.end(service)
 
 
-@fault("13b", "a squatter on the port at every address", "another port, published", light=True)
+@fault("13b", "a squatter on the port at every address", "another port, published")
 async def wildcard(lane: Lane) -> None:
     with lane.stranger("the squatter", WILDCARD, str(lane.port)):
         service = await lane.start(command=STAND_IN)
@@ -86,7 +85,7 @@ async def impostor(lane: Lane) -> None:
     lane.forget(service)
 
 
-@fault("14a", "the port in TIME_WAIT", "ours", light=True)
+@fault("14a", "the port in TIME_WAIT", "ours")
 async def time_wait(lane: Lane) -> None:
     with socket.create_server((LOOPBACK, lane.port)) as listener:
         client = socket.create_connection((LOOPBACK, lane.port))
@@ -98,7 +97,7 @@ async def time_wait(lane: Lane) -> None:
     await lane.end(service)
 
 
-@fault("14b", "the port lent to an outgoing connection for a moment", "ours, after some tries", light=True)
+@fault("14b", "the port lent to an outgoing connection for a moment", "ours, after some tries")
 async def outgoing(lane: Lane) -> None:
     lane.port = free_port()  # that of the round before is still in TIME_WAIT, where no client can have it
     with socket.create_server((LOOPBACK, 0)) as elsewhere:
