@@ -20,7 +20,7 @@ from PIL import Image
 
 from bench.pictures import photo_like
 from daemon.engine.gpu.device import list_adapters
-from daemon.engine.gpu.lanczos import TileSize
+from daemon.engine.gpu.lanczos import Layout, TileSize
 from daemon.engine.gpu.upscaler import GpuUpscaler, open_upscaler
 from daemon.engine.resampling import Light, Resampling
 from daemon.engine.tiling import plan_tiles
@@ -40,15 +40,15 @@ def kernels_only(engine: GpuUpscaler, resampling: Resampling, picture: NDArray[n
     """The passes of every tile without its transfers: what they compute is what the last upload left there."""
     engine.upscale(picture, OUT_SIZE, resampling, lambda _share: None)
     workspace: Any = engine._workspace  # noqa: SLF001 - a bench measures insides
-    pipeline = engine._pipeline(resampling, 3)  # noqa: SLF001
+    pipeline = engine._pipeline(resampling, Layout(3))  # noqa: SLF001
     bind_groups = workspace.bind(pipeline)
     device = engine._handle  # noqa: SLF001
-    sizes = [TileSize.of(tile, 3) for tile in plan_tiles(SIZE, OUT_SIZE, engine._most, align=4)]  # noqa: SLF001
+    sizes = [TileSize.of(tile, Layout(3)) for tile in plan_tiles(SIZE, OUT_SIZE, engine._most, align=4)]  # noqa: SLF001
 
     def run() -> None:
         encoder = device.create_command_encoder()
         for size in sizes:
-            pipeline.record(encoder, bind_groups, size.threads(3, engine._schedule))  # noqa: SLF001
+            pipeline.record(encoder, bind_groups, size.threads(Layout(3), engine._schedule))  # noqa: SLF001
         encoder.copy_buffer_to_buffer(workspace.result, 0, workspace.readback, 0, 4)
         device.queue.submit([encoder.finish()])
         workspace.readback.map_sync("READ", 0, 4)

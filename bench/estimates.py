@@ -22,8 +22,9 @@ from PIL import Image
 
 from bench.pictures import photo_like
 from daemon.executor.executor import Assignment
+from daemon.executor.formats import OutputFormat
 from daemon.executor.local import LocalExecutor
-from daemon.executor.messages import FileRef, OutputFormat
+from daemon.executor.messages import FileRef
 from daemon.executor.slot import WorkerOptions
 from daemon.jobs.estimates import Estimates, workload
 from daemon.jobs.job import Job, JobSpec, JobState

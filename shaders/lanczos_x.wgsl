@@ -1,7 +1,7 @@
 // Lanczos-3 along x, into working light. Twin: lanczos_x in daemon/engine/reference/lanczos.py.
 //
-// Reads   source: rows of packed 8-bit sRGB samples, four to a texel, edges already repeated. A texture and not a buffer:
-//         on llvmpipe that took a fifth off this pass, and a third off lanczos_y
+// Reads   source: rows of packed 8-bit sRGB samples, four to a texel, edges already repeated, or where DEEP of 16 bits,
+//         two to a texel. A texture and not a buffer: on llvmpipe that took a fifth off this pass, and a third off lanczos_y
 //         taps: two vectors an output pixel, see Taps in window.wgsl
 // Writes  dest: rows of working samples, premultiplied where there is alpha; see working.wgsl
 // Thread  RUN output pixels of one row, four at a time, so that every texel is written by one thread
@@ -25,6 +25,7 @@ override WORKGROUP_X: u32;
 override WORKGROUP_Y: u32;
 override RUN: u32;  // a multiple of four
 override CHANNELS: u32;
+override DEEP: bool;  // samples of 16 bits, four a pixel
 override LIGHT: u32;
 override ANTIRING: bool;
 
@@ -48,8 +49,15 @@ fn read_bytes(row: u32, pixel: u32) -> u32 {
     return (low >> shift) | ((read_word(row, column + 1u) << 8u) << (24u - shift));
 }
 
+fn read_encoded(row: u32, pixel: u32) -> vec4<f32> {
+    if (DEEP) {
+        return vec4<f32>(unpack2x16unorm(read_word(row, 2u * pixel)), unpack2x16unorm(read_word(row, 2u * pixel + 1u)));
+    }
+    return unpack4x8unorm(read_bytes(row, pixel));
+}
+
 fn read_pixel(row: u32, pixel: u32) -> vec4<f32> {
-    let encoded = unpack4x8unorm(read_bytes(row, pixel));
+    let encoded = read_encoded(row, pixel);
     if (CHANNELS == 1u) {
         return vec4<f32>(to_light(encoded.xxx, LIGHT).x, 0.0, 0.0, 0.0);
     }

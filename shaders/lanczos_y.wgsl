@@ -2,8 +2,8 @@
 //
 // Reads   source: rows of working samples, as lanczos_x writes them
 //         taps: two vectors an output row, see Taps in window.wgsl
-// Writes  dest: rows of packed 8-bit sRGB samples, each row padded to whole words
-// Thread  RUN output words of one column. Four samples are one word whatever the channels, so only alpha needs to know
+// Writes  dest: rows of packed 8-bit sRGB samples, each row padded to whole words, or where DEEP of 16 bits
+// Thread  RUN output words of one column, or where DEEP pairs of words, which are a pixel. Else four samples are one word whatever the channels, so only alpha needs to know
 //         where a pixel begins; neighbouring threads read and write neighbouring words.
 
 #import bytes
@@ -12,7 +12,7 @@
 #import working
 
 struct LanczosYParams {
-    columns: u32,  // words in a row of dest
+    columns: u32,  // words in a row of dest, or pairs of them
     outputs: u32,  // rows of dest
     antiring: f32,
 }
@@ -26,6 +26,7 @@ override WORKGROUP_X: u32;
 override WORKGROUP_Y: u32;
 override RUN: u32;
 override CHANNELS: u32;
+override DEEP: bool;  // samples of 16 bits, four a pixel
 override LIGHT: u32;
 override ANTIRING: bool;
 
@@ -51,12 +52,21 @@ fn encode(filtered: vec4<f32>) -> vec4<f32> {
     return vec4<f32>(from_light(filtered.xyz / filtered.w, LIGHT), min(filtered.w, 1.0));
 }
 
-fn filter_word(window: Window, weights: Taps) -> u32 {
+fn filter_samples(window: Window, weights: Taps) -> vec4<f32> {
     let total = weigh(window, weights);
     if (ANTIRING) {
-        return pack_bytes(encode(hold(window, total, params.antiring)));
+        return encode(hold(window, total, params.antiring));
     }
-    return pack_bytes(encode(total));
+    return encode(total);
+}
+
+fn write_samples(index: u32, samples: vec4<f32>) {
+    if (DEEP) {
+        dest[2u * index] = pack_halves(samples.xy);
+        dest[2u * index + 1u] = pack_halves(samples.zw);
+        return;
+    }
+    dest[index] = pack_bytes(samples);
 }
 
 @compute @workgroup_size(WORKGROUP_X, WORKGROUP_Y)
@@ -85,7 +95,7 @@ fn main(@builtin(global_invocation_id) thread: vec3<u32>) {
             if (u32(weights.far.z) != first || output >= stop) {
                 break;
             }
-            dest[index] = filter_word(window, weights);
+            write_samples(index, filter_samples(window, weights));
             index += params.columns;
             output += 1u;
         }

@@ -15,6 +15,7 @@ PACKAGES = ("daemon", "supervisor", "shaders")
 # Values that cross borders: whoever speaks of a job, an error or a message may import these, and they import no layer.
 VALUES = {
     "daemon.errors",
+    "daemon.executor.formats",
     "daemon.executor.intake_limits",
     "daemon.executor.messages",
     "daemon.executor.needs",
@@ -67,6 +68,8 @@ HOMES = {
     "aiohttp": ("daemon.api", "daemon.app", "daemon.client"),
     "wgpu": ("daemon.engine.gpu",),
     "PIL": ("daemon.engine.codec",),
+    "imagecodecs": ("daemon.engine.codec.deep",),
+    "pi_heif": ("daemon.engine.codec.deep",),
     "numba": ("daemon.engine.cpu",),
     "numpy": ("daemon.engine",),
     "aiosqlite": ("daemon.store.database",),

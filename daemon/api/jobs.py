@@ -20,15 +20,13 @@ from daemon.api.route import answer, read_query
 from daemon.api.sending import PieceByPiece
 from daemon.api.wire.jobs import JobsPage, JobsQuery
 from daemon.errors import ProEngineError, ResultExpired, ResultNotReady
-from daemon.executor.messages import OutputFormat
+from daemon.executor.formats import FACTS, OutputFormat
 from daemon.jobs.job import JobState
 
 log = structlog.get_logger(__name__)
 CANCEL_SECONDS: Final = 2.0  # a running job is seen to stop within a tile; the answer waits this long for it
 LAST_BYTE: Final = re.compile(r"bytes \d+-(\d+)/(\d+)")
 NAMES_KEPT: Final = 500
-CONTENT_TYPES: Final = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
-ENDINGS: Final = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 
 async def list_jobs(request: web.Request) -> web.Response:
@@ -65,7 +63,7 @@ async def send_result(request: web.Request) -> web.StreamResponse:
     if not path.exists():
         raise ResultExpired("the result was kept for its time and is gone; ask for it again")
     headers = {
-        "Content-Type": CONTENT_TYPES[job.format],
+        "Content-Type": FACTS[job.format].media_type,
         "Content-Disposition": _disposition(job.name, job.out_width, job.out_height, job.format),
         "Cache-Control": "private, no-cache",
     }
@@ -101,6 +99,6 @@ class _ResultResponse(PieceByPiece):
 def _disposition(source: str, width: int, height: int, kind: OutputFormat) -> str:
     """A name for the download, RFC 6266, in ASCII and in UTF-8."""
     stem = PurePath(source).stem or "picture"
-    name = f"{stem}-{width}x{height}.{ENDINGS[kind]}"
+    name = f"{stem}-{width}x{height}.{FACTS[kind].ending}"
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.() ") else "_" for c in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -35,9 +35,10 @@ from daemon.errors import (
     UploadStalled,
     UploadTooLarge,
 )
+from daemon.executor.formats import FACTS
 
 METRICS: Final = Media(("text/plain", "application/openmetrics-text"))
-PICTURES: Final = Media(("image/png", "image/jpeg", "image/webp"))
+PICTURES: Final = Media(tuple(facts.media_type for facts in FACTS.values()))
 JSON: Final = Media(("application/json",))
 JOB: Final = {"id": "of the job"}
 OF_JOB: Final = ("/api/jobs/{id}", "/api/jobs/{id}/result")

@@ -11,6 +11,7 @@ from daemon.api.parts import PARTS
 from daemon.api.route import answer
 from daemon.api.wire.about import Capabilities, Limits, ServiceInfoOut
 from daemon.api.wire.fields import SCALES
+from daemon.executor.formats import FACTS, sources
 from daemon.jobs.job import LEAST_RATIO, MOST_RATIO
 from daemon.jobs.models import ModelName
 
@@ -33,8 +34,8 @@ async def service_info(request: web.Request) -> web.Response:
                 models=list(get_args(ModelName)),
                 scale_factors=[f"{scale:g}x" for scale in SCALES.values()],
                 scale_range=(LEAST_RATIO, MOST_RATIO),
-                formats_in=["png", "jpeg", "webp"],
-                formats_out=["png", "jpeg", "webp"],
+                formats_in=sources(),
+                formats_out=list(FACTS),
                 limits=Limits(
                     upload_bytes=parts.limits.upload_bytes,
                     source_pixels=parts.limits.source_pixels,

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from daemon.errors import BadRequest
+from daemon.executor.formats import FACTS, OUTPUT_NAMED, SOURCE_NAMED, same_format
 
-ENDINGS: Final = frozenset({".png", ".jpg", ".jpeg", ".webp"})
-ENDING_OF: Final = {"jpeg": ".jpg", "jpg": ".jpg", "png": ".png", "webp": ".webp"}
+ENDINGS: Final = frozenset(f".{name}" for name in SOURCE_NAMED)
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,16 @@ def _is_result(path: Path, suffix: str) -> bool:
     return stem != path.stem and any(path.with_name(stem + ending).exists() for ending in endings)
 
 
+def _ending(own: str) -> str:
+    """That of a result beside a source which ends so: its own, where it is that of a format which results can have."""
+    name = own.removeprefix(".")
+    if name not in SOURCE_NAMED or name in OUTPUT_NAMED:
+        return own
+    return f".{FACTS[same_format(SOURCE_NAMED[name], has_alpha=False)].ending}"
+
+
 def _target(source: Path, below: Path, output: Path | None, suffix: str, form: str | None) -> Path:
-    ending = ENDING_OF[form] if form else source.suffix.casefold()
+    ending = f".{FACTS[OUTPUT_NAMED[form]].ending}" if form else _ending(source.suffix.casefold())
     if output is None:
         return source.with_name(source.stem + suffix + ending)
     return output / source.relative_to(below).with_suffix(ending)

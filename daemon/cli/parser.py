@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from daemon.cli.logs_time import count, since
+from daemon.executor.formats import OUTPUT_NAMED
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -59,8 +60,8 @@ def _add_upscale(command: argparse.ArgumentParser) -> None:
     size.add_argument("--megapixels", type=float, metavar="MP")
     command.add_argument("--width", type=int, metavar="PX")
     command.add_argument("--height", type=int, metavar="PX")
-    command.add_argument("--format", choices=["png", "jpeg", "jpg", "webp"], help="default: as the source")
-    command.add_argument("--quality", type=int, default=92, help="of jpeg and webp, 1 to 100 (default: 92)")
+    command.add_argument("--format", choices=sorted(OUTPUT_NAMED), help="default: as the source")
+    command.add_argument("--quality", type=int, default=92, help="of jpeg, webp and avif, 1 to 100 (default: 92)")
     command.add_argument("--keep-metadata", choices=["all", "safe", "none"], default="all", help="safe drops the place")
     command.add_argument("--json", action="store_true", help="one JSON line a picture on standard output")
     command.add_argument("--force", action="store_true", help="replace results that are there already")

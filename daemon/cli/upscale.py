@@ -21,6 +21,7 @@ from daemon.api.wire.fields import read_fields
 from daemon.cli.backend import Backend, Fields, Report, open_backend, require_picture
 from daemon.cli.inputs import Item, plan
 from daemon.errors import BadRequest, ProEngineError
+from daemon.executor.formats import OUTPUT_NAMED
 
 AT_ONCE: Final = 4  # pictures on their way at the same time: uploads and downloads overlap the device's work
 Tell = Callable[[Item, Report, float], None]  # what came of a picture, and the seconds that it took
@@ -75,6 +76,12 @@ def _fields(options: argparse.Namespace) -> Fields:
     return fields
 
 
+def _named_format(item: Item, fields: Fields) -> Fields:
+    """The format that a result's name asks for, where nothing else does and it is not the source's own."""
+    source, target = (OUTPUT_NAMED.get(path.suffix.casefold().removeprefix(".")) for path in (item.source, item.target))
+    return {"format": target} if target and target != source and "format" not in fields else {}
+
+
 def _suffix(options: argparse.Namespace) -> str:
     for name in ("width", "height", "long_edge"):
         if (value := getattr(options, name)) is not None:
@@ -115,7 +122,7 @@ async def _one(
     try:
         require_picture(item.source)
         _require_fresh(item.target, force=force)
-        report = await backend.enlarge(item.source, fields, item.target, on_progress)
+        report = await backend.enlarge(item.source, fields | _named_format(item, fields), item.target, on_progress)
     except ProEngineError as error:
         return Failure(item, error)
     except OSError as error:

@@ -21,6 +21,8 @@ ENCODE: Final = {
     "png": (0.0, 0.0),
     "jpeg": (PILLOW, 3 + PILLOW),  # it has no transparency, so that the pixels are copied without it first
     "webp": (11.0, 33.0),
+    "tiff": (0.0, 0.0),
+    "avif": (24.0, 32.0),
 }
 
 

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daemon.engine.codec.decode import decode
 from daemon.engine.codec.encode import Written, encode
 from daemon.engine.resampling import Resampling
-from daemon.engine.upscaler import Upscaler
+from daemon.engine.upscaler import Pixels, Upscaler
 from daemon.errors import DeviceFailed
 from daemon.executor.messages import Stages, Work
 
@@ -30,21 +29,21 @@ class Outcome:
     written: Written
     stages: Stages
     # Source and result: to give back their memory takes milliseconds, for which the client's answer need not wait.
-    pixels: tuple[NDArray[np.uint8], NDArray[np.uint8]]
+    pixels: tuple[Pixels, Pixels]
 
 
 def upscale(
     source: Path,
     sink: Path,
     work: Work,
-    upscaler: Callable[[], Upscaler],
+    upscaler: Callable[[bool], Upscaler],
     on_progress: Callable[[float, Stage], None],
     failover: Callable[[DeviceFailed], None],
 ) -> Outcome:
     """Make of the picture at `source` what `work` asks for, at `sink`.
 
-    `upscaler` names the engine to use now; when it fails, `failover` puts another in its place or raises. Whatever
-    `on_progress` raises stops the job between two tiles, or two pieces of the encoded file.
+    `upscaler` names the engine to use now, for 16 bits or not; when it fails, `failover` puts another in its place or
+    raises. Whatever `on_progress` raises stops the job between two tiles, or two pieces of the encoded file.
     """
     started = time.perf_counter()
     on_progress(0.0, "decode")
@@ -56,8 +55,8 @@ def upscale(
 
     on_tile(0.0)
     while True:
-        engine = upscaler()
         try:
+            engine = upscaler(picture.pixels.dtype == np.uint16)
             pixels = engine.upscale(picture.pixels, (work.width, work.height), Resampling(), on_tile)
             break
         except DeviceFailed as error:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from daemon.engine.resampling import Resampling
 from daemon.executor.needs import BandTiles, GridTiles
 
+Pixels = NDArray[np.uint8 | np.uint16]  # (H, W, C) of 8 or 16 bits
+
 
 class DeviceKind(StrEnum):
     DISCRETE = "discrete"
@@ -47,15 +49,15 @@ class Upscaler(Protocol):
 
     def upscale(
         self,
-        source: NDArray[np.uint8],
+        source: Pixels,
         out_size: tuple[int, int],
         resampling: Resampling,
         on_tile: Callable[[float], None],
-    ) -> NDArray[np.uint8]:
+    ) -> Pixels:
         """Enlarge (H, W, C) `source`, C of 1, 3 or 4 (straight alpha), to `out_size` (width, height).
 
-        Returns (out_height, out_width, C), C-contiguous. `on_tile` gets the share done, 0 to 1, after each tile; what
-        it raises stops the work, passes through, and leaves the engine usable.
+        Returns (out_height, out_width, C) of as many bits as the source, C-contiguous. `on_tile` gets the share done,
+        0 to 1, after each tile; what it raises stops the work, passes through, and leaves the engine usable.
 
         Raises:
             DeviceFailed: the device gave an error, or was lost. The engine is to be closed.

@@ -23,7 +23,7 @@ with uncollected():
     from daemon.engine.cpu.compiled import prepare
     from daemon.engine.memory import MemoryWatch, resident_bytes
     from daemon.engine.upscale import Stage, upscale
-    from daemon.engine.upscaler import DeviceKind
+    from daemon.engine.upscaler import DeviceKind, Upscaler
     from daemon.errors import Cancelled, DeviceFailed, ProEngineError
     from daemon.executor.messages import (
         Cancel,
@@ -102,9 +102,7 @@ class Worker:
 
         sink = Path(run.sink.path)
         try:
-            outcome = upscale(
-                Path(run.source.path), sink, run.work, lambda: self._choice.upscaler, on_progress, self._failover
-            )
+            outcome = upscale(Path(run.source.path), sink, run.work, self._upscaler, on_progress, self._failover)
         except ProEngineError as error:
             sink.unlink(missing_ok=True)
             self._channel.send(Failed(job=run.job, fault=Fault.of(error)))
@@ -126,6 +124,11 @@ class Worker:
             )
         finally:
             self._cancelled.discard(run.job)
+
+    def _upscaler(self, deep: bool) -> Upscaler:  # noqa: FBT001, as `upscale` asks for it
+        if deep:
+            self._choice.prove_deep()
+        return self._choice.upscaler
 
     def _failover(self, error: DeviceFailed) -> None:
         """Quarantine the device in use and open the next. The CPU is the last: when it fails, the job does."""

@@ -6,20 +6,15 @@ source and a sink, and nothing else of this machine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from daemon.errors import ProEngineError, from_code
+from daemon.executor.formats import OutputFormat, SourceFormat, same_format
 from daemon.executor.needs import BandTiles, Footprint, GridTiles
 
-OutputFormat = Literal["png", "jpeg", "webp"]
 Metadata = Literal["all", "safe", "none"]
-NO_PICTURE: Final = "this is not a PNG, JPEG or WebP picture"
-# Pixels a side that each format can hold; of PNG, which could hold 2**31 - 1, what anybody can open. A side costs far
-# more than its pixels (filters, bands), and a picture of a hundred bytes may be millions of pixels high.
-MOST_SIDE: Final[Mapping[OutputFormat, int]] = {"png": 1_000_000, "jpeg": 65_535, "webp": 16_383}
 
 
 class Message(BaseModel):
@@ -72,17 +67,17 @@ class Rejection(Message):
 class Header(Message):
     """What the head of a picture file says, its orientation already applied to width and height."""
 
-    format: Literal["PNG", "JPEG", "WEBP"]
+    format: SourceFormat
     width: int
     height: int
     mode: str
     has_alpha: bool
+    bits: int = 8  # a sample
 
     @property
     def same_format(self) -> OutputFormat:
-        """The output format that is the source's own."""
-        own: Mapping[str, OutputFormat] = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp"}
-        return own[self.format]
+        """The output format that is the source's own, or nearest to it."""
+        return same_format(self.format, has_alpha=self.has_alpha)
 
 
 class Fault(Message):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
 from daemon.errors import BadRequest
-from daemon.executor.messages import Metadata, OutputFormat, Work
+from daemon.executor.formats import OutputFormat
+from daemon.executor.messages import Metadata, Work
 
 Priority = Literal["interactive", "batch"]
 LEAST_RATIO: Final = 1.0
 MOST_RATIO: Final = 8.0
-# formats, by what they are called
-FORMAT_OF: Final[Mapping[str, OutputFormat]] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp"}
 
 
 class JobState(StrEnum):

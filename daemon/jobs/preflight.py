@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from daemon.accounts.billing import BilledScale, billed_scale
 from daemon.errors import UnsupportedFormat
 from daemon.executor.executor import Executor
+from daemon.executor.formats import NO_PICTURE, SOURCE_NAMED, OutputFormat, SourceFormat, same_format
 from daemon.executor.intake_limits import IntakeLimits
-from daemon.executor.messages import NO_PICTURE, DeviceFacts, OutputFormat
+from daemon.executor.messages import DeviceFacts
 from daemon.jobs.cautions import Caution, cautions
 from daemon.jobs.estimates import MOST_SAMPLES, Estimate, Estimates, Workload
 from daemon.jobs.events import EventHub
-from daemon.jobs.job import FORMAT_OF, Job, JobSpec, Priority
+from daemon.jobs.job import Job, JobSpec, Priority
 from daemon.jobs.ledger import Ledger
 from daemon.jobs.models import resolve
 from daemon.jobs.queue import JobQueue
@@ -30,20 +31,20 @@ class Source:
     format: str  # as it is called in file names or media types, in any case
     has_alpha: bool | None  # None: not known
 
-    def output_format(self) -> OutputFormat:
-        """Its format as that of a result, which every format that comes in can be.
-
-        Raises:
-            UnsupportedFormat: it is none that comes in.
-        """
+    def source_format(self) -> SourceFormat:
+        """Raises UnsupportedFormat where it is none that comes in."""
         try:
-            return FORMAT_OF[self.format.casefold().removeprefix("image/")]
+            return SOURCE_NAMED[self.format.casefold().removeprefix("image/")]
         except KeyError:
             raise UnsupportedFormat(NO_PICTURE) from None
 
+    def output_format(self) -> OutputFormat:
+        """What a result is where nothing else is asked. Raises UnsupportedFormat as `source_format` does."""
+        return same_format(self.source_format(), has_alpha=bool(self.has_alpha))
+
     def may_have_alpha(self) -> bool:
         """What is not known counts as if it were so: less than is needed would help nobody."""
-        return self.has_alpha is not False and self.output_format() != "jpeg"
+        return self.has_alpha is not False and self.source_format() != "JPEG"
 
 
 @dataclass(frozen=True)

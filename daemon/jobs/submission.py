@@ -13,8 +13,9 @@ from pathlib import Path
 
 from daemon.errors import DiskFull, Draining, ImageTooLarge, ResultExpired
 from daemon.executor.executor import Executor
+from daemon.executor.formats import FACTS, OutputFormat
 from daemon.executor.intake import Intake
-from daemon.executor.messages import MOST_SIDE, Header, OutputFormat
+from daemon.executor.messages import Header
 from daemon.jobs.cache_key import cache_key
 from daemon.jobs.job import Job, JobSpec, JobState
 from daemon.jobs.ledger import Ledger
@@ -100,8 +101,7 @@ class Submission:
             pixels = f"{out_width} x {out_height}, {out_width * out_height / 1e6:.0f} megapixels"
             raise ImageTooLarge(f"the result would be {pixels}; the limit is {self._limits.output_pixels / 1e6:.0f}")
         output = spec.format or same_format
-        if max(out_width, out_height) > MOST_SIDE[output]:
-            raise ImageTooLarge(f"{output} cannot be more than {MOST_SIDE[output]} pixels a side")
+        FACTS[output].require_size(out_width, out_height)
         return Target(out_width, out_height, output)
 
     async def submit(self, upload: Upload, spec: JobSpec, owner: str, idempotency_key: str | None) -> Job:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import asdict, dataclass
 
-from daemon.executor.messages import OutputFormat
+from daemon.executor.formats import OutputFormat
 
 # results that somebody is still to fetch
 _PINNED = (

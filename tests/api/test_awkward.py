@@ -159,7 +159,7 @@ def test_the_judge_sees_what_is_wrong(break_it: Callable[[Pixels], Pixels], says
 
 
 def test_the_judge_knows_the_refusals_that_are_none() -> None:
-    unsupported = fate_of("heic/hopper.heif")
+    unsupported = fate_of("mozjpeg/test1.icc")
     assert wrong_refusal(unsupported, 415, "unsupported_format", "this is no picture") == []
     assert wrong_refusal(unsupported, 422, "broken_image", "it is cut off") != []
     assert wrong_refusal(fate_of("new/one.jxl"), 500, "internal", "the log has it as 1") != []

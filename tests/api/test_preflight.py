@@ -128,8 +128,8 @@ async def test_what_process_would_refuse_is_refused_with_the_same_answer(
 
 
 async def test_a_format_that_is_not_read_is_refused_with_the_same_answer(service: Service) -> None:
-    told = await service.json("POST", "/api/preflight", json=SOURCE | {"source_format": "image/gif"})
-    refused = await service.json("POST", "/api/process", data=png(form="gif"))
+    told = await service.json("POST", "/api/preflight", json=SOURCE | {"source_format": "image/tga"})
+    refused = await service.json("POST", "/api/process", data=png(form="tga"))
     assert told == refused
     assert told[0] == 415
 

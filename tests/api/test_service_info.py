@@ -32,8 +32,9 @@ async def test_it_promises_what_is_true(service: Service) -> None:
         assert (await service.submit(fields={"scale_factor": scale}))["state"] == "done"
     for form in able["formats_out"]:
         assert (await service.submit(fields={"format": form}))["format"] == form
-    for form in able["formats_in"]:
-        assert (await service.submit(png(form=form)))["format"] == form
+    for form in set(able["formats_in"]) - {"heic"}:  # which nobody here can write; test_awkward has some
+        becomes = form if form in able["formats_out"] else "png"
+        assert (await service.submit(png(form=form)))["format"] == becomes
     for model in able["models"]:
         assert (await service.submit(fields={"model": model}))["state"] == "done"
 

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from daemon.engine.gpu.device import Adapter
 from daemon.engine.reference import lanczos
 from daemon.engine.resampling import Resampling
-from daemon.engine.upscaler import Device, DeviceKind
+from daemon.engine.upscaler import Device, DeviceKind, Pixels
 from daemon.errors import DeviceFailed
 
-Pixels = NDArray[np.uint8]
 Fault = Callable[[Pixels], NDArray[np.generic]]
 
 
@@ -47,7 +46,8 @@ class StandIn:
             if tile == self._fails_at_tile and not is_golden:
                 raise DeviceFailed("the device was lost")
             on_tile(tile / self._tiles)
-        pixels = np.rint(255 * lanczos.upscale(source, *out_size, resampling)).astype(np.uint8)
+        white = np.iinfo(source.dtype).max
+        pixels = np.rint(white * lanczos.upscale(source, *out_size, resampling)).astype(source.dtype)
         return self._fault(pixels) if self._fault else pixels  # type: ignore[return-value]
 
     def close(self) -> None:

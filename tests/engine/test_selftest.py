@@ -7,8 +7,9 @@ import pytest
 
 from daemon.engine.resampling import Resampling
 from daemon.engine.selftest import prove
+from daemon.engine.upscaler import Pixels
 from daemon.errors import DeviceFailed
-from tests.engine.stand_ins import Fault, Pixels, StandIn
+from tests.engine.stand_ins import Fault, StandIn
 
 
 def off_by_three_somewhere(pixels: Pixels) -> Pixels:

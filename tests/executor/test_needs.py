@@ -18,8 +18,9 @@ from daemon.engine.cpu.upscaler import CpuUpscaler
 from daemon.engine.footprint import footprint
 from daemon.engine.tiling import plan_tiles
 from daemon.executor.executor import Assignment
+from daemon.executor.formats import OutputFormat
 from daemon.executor.local import LocalExecutor
-from daemon.executor.messages import FileRef, OutputFormat, Work
+from daemon.executor.messages import FileRef, Work
 from daemon.executor.needs import BandTiles, GridTiles, span_size
 from tests.executor.conftest import Start, ignore
 

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-from daemon.executor.messages import OutputFormat
+from daemon.executor.formats import OutputFormat
 from daemon.jobs.job import Job, JobSpec, JobState
 from tests.store.rows import new_job
 

@@ -11,7 +11,8 @@ import pytest
 from daemon.engine.footprint import footprint
 from daemon.errors import BadRequest, DiskFull, Draining, ImageTooLarge, ProEngineError, QueueFull, UnsupportedFormat
 from daemon.executor.executor import ExecutorStatus
-from daemon.executor.messages import NO_PICTURE, DeviceFacts, Header
+from daemon.executor.formats import NO_PICTURE
+from daemon.executor.messages import DeviceFacts, Header
 from daemon.executor.needs import GridTiles
 from daemon.jobs.cautions import cautions
 from daemon.jobs.job import Job, JobSpec
@@ -100,7 +101,7 @@ async def test_a_format_is_called_as_in_names_and_media_types(bench: Bench, name
     assert told.target.format == name.lower().removeprefix("image/").replace("jpg", "jpeg")
 
 
-@pytest.mark.parametrize("name", ["gif", "", "image/", "image/svg+xml", "text/html"])
+@pytest.mark.parametrize("name", ["tga", "", "image/", "image/svg+xml", "text/html"])
 async def test_what_is_not_read_is_refused_as_its_file_would_be(bench: Bench, name: str) -> None:
     told = await refused(bench, replace(PICTURE, format=name))
     assert isinstance(told, UnsupportedFormat)

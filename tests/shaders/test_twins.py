@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 
 from daemon.engine import color
-from daemon.engine.gpu.lanczos import LIGHTS, SOFTWARE, lanczos_passes
+from daemon.engine.gpu.lanczos import LIGHTS, SOFTWARE, Layout, lanczos_passes
 from daemon.engine.gpu.params import STRUCTS, TAPS_PER_BINDING, UniformStruct
 from daemon.engine.gpu.source import shader_source
 from daemon.engine.resampling import Resampling
@@ -62,7 +62,7 @@ def test_constants_of_light_are_those_of_the_reference() -> None:
 
 
 def test_every_override_is_given_and_every_one_given_is_there() -> None:
-    for shader_pass in lanczos_passes(Resampling(), 3, SOFTWARE):
+    for shader_pass in lanczos_passes(Resampling(), Layout(3), SOFTWARE):
         declared = set(re.findall(r"override (\w+):", shader_source(shader_pass.name)))
         assert declared == set(shader_pass.constants)
 

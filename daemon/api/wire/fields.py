@@ -9,8 +9,9 @@ from pydantic import Field, StringConstraints
 
 from daemon.api.wire.base import Wire, read_text_fields
 from daemon.errors import BadRequest
+from daemon.executor.formats import OUTPUT_NAMED
 from daemon.executor.messages import Metadata
-from daemon.jobs.job import FORMAT_OF, LEAST_RATIO, MOST_RATIO, JobSpec, Priority
+from daemon.jobs.job import LEAST_RATIO, MOST_RATIO, JobSpec, Priority
 from daemon.jobs.models import ModelName
 
 SCALES: Final = {"standard": 2.0, "highres": 4.0, "ultra": 8.0}
@@ -33,10 +34,11 @@ class ProcessFields(Wire):
         default=None, gt=0, le=100_000, allow_inf_nan=False, description="millions of pixels of the result"
     )
     model: ModelName = Field(default="auto", description="`GET /api/models` lists them")
-    format: Literal["auto", "png", "jpeg", "jpg", "webp"] = Field(
-        default="auto", description="of the result; `auto`: as the source"
+    format: Literal["auto", "png", "jpeg", "jpg", "webp", "tiff", "tif", "avif"] = Field(
+        default="auto",
+        description="of the result; `auto`: as the source; of BMP and GIF png, of HEIC jpeg (transparent: png)",
     )
-    quality: int = Field(default=92, ge=1, le=100, description="of jpeg and webp")
+    quality: int = Field(default=92, ge=1, le=100, description="of jpeg, webp and avif")
     keep_metadata: Metadata = Field(default="all", description="`safe` leaves out the place")
     priority: Priority = Field(default="interactive", description="`batch` jobs wait for every interactive one")
     client: Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{0,64}$")] = Field(
@@ -60,7 +62,7 @@ class ProcessFields(Wire):
             long_edge=self.long_edge,
             megapixels=self.megapixels,
             model=self.model,
-            format=FORMAT_OF.get(self.format),
+            format=OUTPUT_NAMED.get(self.format),
             quality=self.quality,
             keep_metadata=self.keep_metadata,
             priority=self.priority,

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from daemon.accounts.billing import BilledScale
 from daemon.api.wire.base import Wire
 from daemon.api.wire.fields import ProcessFields
-from daemon.executor.messages import OutputFormat
+from daemon.executor.formats import OutputFormat
 from daemon.jobs.cautions import Code
 from daemon.jobs.preflight import Outlook, Source
 

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from daemon.engine.codec.formats import DECODERS, MODES
-from daemon.engine.codec.orientation import settle_orientation, upright, upright_exif, upright_xmp
-from daemon.engine.codec.pillow import pillow_errors
-from daemon.errors import UnsupportedFormat
+from daemon.engine.codec.deep import read_deep
+from daemon.engine.codec.depth import EIGHT, bits_of
+from daemon.engine.codec.formats import has_alpha, require_mode
+from daemon.engine.codec.orientation import settle_orientation, upright, upright_exif, upright_samples, upright_xmp
+from daemon.engine.codec.pillow import opened
+from daemon.engine.codec.png.chunks import xmp_behind
+from daemon.engine.codec.profiles import from_cmyk, srgb
+from daemon.engine.upscaler import Pixels
+
+X_RESOLUTION: Final = 282  # a tag of TIFF 6.0
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Decoded pixels, upright: (H, W, C) bytes, C of 1 (grey), 3 (RGB) or 4 (straight alpha)."""
+    """Decoded pixels, upright: (H, W, C) of 8 or 16 bits, C of 1 (grey), 3 (RGB) or 4 (straight alpha)."""
 
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
     icc_profile: bytes | None = None
     exif: bytes | None = None  # orientation already reset
     xmp: bytes | None = None
@@ -31,31 +38,49 @@ def decode(path: Path) -> Picture:
 
     Raises:
         BrokenImage: truncated or damaged.
-        UnsupportedFormat: not on the allow-list, or of a mode that would lose something.
+        UnsupportedFormat: not on the allow-list, or of samples that would have to be guessed at.
         ImageTooLarge: what travels with the pixels unpacks to more than it should.
         OutOfMemory: too large for this machine.
     """
-    with pillow_errors(), Image.open(path, formats=DECODERS) as image:
-        if image.mode not in MODES:
-            raise UnsupportedFormat(f"pictures of mode {image.mode} cannot be upscaled without loss yet")
+    with opened(path) as image:
+        bits = bits_of(image, path)
+        require_mode(image, bits)
         orientation = settle_orientation(image, path)
-        image.load()
-        xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
-        if isinstance(xmp, str):
-            xmp = xmp.encode()
+        if bits > EIGHT:
+            pixels: Pixels = np.ascontiguousarray(upright_samples(read_deep(image, path, bits), orientation))
+        else:
+            image.load()
+            pixels = _pixels(upright(image, orientation))
+        xmp = _xmp(image, path)
         return Picture(
-            pixels=_pixels(upright(image, orientation)),
-            icc_profile=image.info.get("icc_profile"),
+            pixels=pixels,
+            icc_profile=srgb() if image.mode == "CMYK" else image.info.get("icc_profile"),
             exif=upright_exif(image, orientation),
             xmp=upright_xmp(xmp, orientation) if xmp else None,
-            dpi=image.info.get("dpi"),
+            dpi=_dpi(image),
         )
 
 
+def _dpi(image: Any) -> tuple[float, float] | None:
+    if image.format == "TIFF" and X_RESOLUTION not in image.tag_v2:
+        return None  # Pillow says 1
+    found: tuple[float, float] | None = image.info.get("dpi")
+    return found
+
+
+def _xmp(image: Image.Image, path: Path) -> bytes | None:
+    found = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    if found is None and image.format == "PNG":  # Pillow has not come to what is behind pixels that it did not read
+        return xmp_behind(path)
+    return found.encode() if isinstance(found, str) else found
+
+
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode in {"LA", "PA"} or "transparency" in image.info:
+    if image.mode == "CMYK":
+        image = from_cmyk(image)
+    elif has_alpha(image):
         image = image.convert("RGBA")
-    elif image.mode == "P":
+    elif image.mode in {"P", "YCbCr"}:
         image = image.convert("RGB")
     elif image.mode == "1":
         image = image.convert("L")

@@ -1,4 +1,4 @@
-"""The formats that may come in and go out: an allow-list, and what each can hold."""
+"""What of each format may come in, and what each output format can hold."""
 
 from __future__ import annotations
 
@@ -6,29 +6,55 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-# Pillow's names. Every further decoder is attack surface, so each is let in by name.
-DECODERS: Final = ("PNG", "JPEG", "WEBP")
-RGBA_CHANNELS: Final = 4
-# Pillow modes that the 8-bit pipeline holds without loss, and bytes a pixel of each once decoded; others are refused
-# until it can. A colour that stands for transparency makes RGBA of every mode.
+from PIL import Image
+
+from daemon.errors import UnsupportedFormat
+from daemon.executor.formats import OutputFormat
+
+GREY, RGB, RGBA = 1, 3, 4
+# Pillow modes that can be read, and samples a pixel of each once decoded: CMYK becomes RGB by its own profile. A colour
+# that stands for transparency makes RGBA of every mode. Floats and integers of 32 bits have no white to go by.
 CHANNELS: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("1", "L"), 1),
-    **dict.fromkeys(("P", "RGB"), 3),
-    **dict.fromkeys(("LA", "PA", "RGBA"), RGBA_CHANNELS),
+    **dict.fromkeys(("1", "L", "I;16", "I;16B"), GREY),
+    **dict.fromkeys(("P", "RGB", "CMYK", "YCbCr"), RGB),
+    **dict.fromkeys(("LA", "PA", "RGBA"), RGBA),
 }
-MODES: Final = frozenset(CHANNELS)
+WHY_NOT: Final[Mapping[str, str]] = {
+    "F": "pictures of floating-point samples cannot be upscaled: nothing says which value is white",
+    "I": "pictures of 32-bit integers cannot be upscaled: nothing says which value is white",
+    "LAB": "pictures in Lab cannot be upscaled: save it as RGB",
+}
 
 
 @dataclass(frozen=True)
 class OutputRules:
-    """What a format is called by Pillow, and whether it can hold transparency."""
+    """Whether a format can hold transparency, and the bits a sample that we write."""
 
-    pillow_name: str
     alpha: bool
+    bits: int
 
 
-OUTPUT: Final = {
-    "png": OutputRules("PNG", alpha=True),
-    "jpeg": OutputRules("JPEG", alpha=False),
-    "webp": OutputRules("WEBP", alpha=True),
+OUTPUT: Final[Mapping[OutputFormat, OutputRules]] = {
+    "png": OutputRules(alpha=True, bits=16),
+    "jpeg": OutputRules(alpha=False, bits=8),
+    "webp": OutputRules(alpha=True, bits=8),
+    "tiff": OutputRules(alpha=True, bits=16),
+    "avif": OutputRules(alpha=True, bits=8),
 }
+
+
+def require_mode(image: Image.Image, bits: int) -> None:
+    """Raises UnsupportedFormat over a picture whose samples we would have to guess the meaning of."""
+    if image.mode not in CHANNELS:
+        raise UnsupportedFormat(WHY_NOT.get(image.mode, f"pictures of mode {image.mode} cannot be upscaled"))
+    if image.mode == "CMYK" and bits > 8:  # noqa: PLR2004, bits of a byte
+        raise UnsupportedFormat("CMYK of 16 bits cannot be upscaled: save it with 8 bits, or as RGB")
+
+
+def has_alpha(image: Image.Image) -> bool:
+    return image.mode in {"LA", "PA", "RGBA"} or "transparency" in image.info
+
+
+def channels(image: Image.Image) -> int:
+    """Samples a pixel, once it is decoded."""
+    return RGBA if has_alpha(image) else CHANNELS[image.mode]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import mmap
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from PIL import Image
 
@@ -28,6 +28,17 @@ TURNS: Final[Mapping[int, Image.Transpose]] = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# the same turns of an array (H, W, C)
+ARRAY_TURNS: Final[Mapping[int, Callable[[Any], Any]]] = {
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.swapaxes(0, 1),
+    6: lambda stored: stored.swapaxes(0, 1)[:, ::-1],
+    7: lambda stored: stored[::-1, ::-1].swapaxes(0, 1),
+    8: lambda stored: stored.swapaxes(0, 1)[::-1],
+}
+TURNED_BY_READER: Final = "TIFF"  # Pillow tells the upright size of it, and turns it while it loads it
 IN_XMP: Final = re.compile(rb"""tiff:Orientation=["'][0-9]["']|<tiff:Orientation>[0-9]</tiff:Orientation>""")
 # what Pillow raises over EXIF that is no EXIF, or whose values are not of the types that they say
 UNREADABLE: Final = (
@@ -53,16 +64,27 @@ def settle_orientation(image: Image.Image, path: Path) -> int:
     return found if isinstance(found, int) else 1
 
 
+def lies_sideways(image: Image.Image, orientation: int) -> bool:
+    """Whether the size that Pillow tells is not that of the upright picture."""
+    return orientation in SIDEWAYS and image.format != TURNED_BY_READER
+
+
 def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """The picture as it is to be seen: itself, or turned."""
-    turn = TURNS.get(orientation)
+    """The picture, which is loaded, as it is to be seen: itself, or turned."""
+    turn = TURNS.get(orientation) if image.format != TURNED_BY_READER else None
     return image if turn is None else image.transpose(turn)
+
+
+def upright_samples(samples: Any, orientation: int) -> Any:
+    """The same for an array (H, W, C), as a view."""
+    turn = ARRAY_TURNS.get(orientation)
+    return samples if turn is None else turn(samples)
 
 
 def upright_exif(image: Image.Image, orientation: int) -> bytes | None:
     """The EXIF of a picture that was turned by `orientation`; none where there is none, or none that can be written."""
     try:
-        exif = image.getexif()
+        exif = Image.Image.getexif(image)  # as above
         if orientation in TURNS:
             exif.pop(ORIENTATION, None)
         return exif.tobytes() if exif else None

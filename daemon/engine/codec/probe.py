@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import mmap
-import zlib
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from PIL import Image
 
-from daemon.engine.codec.formats import CHANNELS, DECODERS, MODES, RGBA_CHANNELS
-from daemon.engine.codec.orientation import SIDEWAYS, settle_orientation
-from daemon.engine.codec.pillow import pillow_errors
-from daemon.engine.codec.png.chunks import chunks_in
+from daemon.engine.codec.depth import EIGHT, bits_of
+from daemon.engine.codec.formats import channels, has_alpha, require_mode
+from daemon.engine.codec.orientation import lies_sideways, settle_orientation
+from daemon.engine.codec.pillow import opened
+from daemon.engine.codec.whole import require_whole
 from daemon.errors import BrokenImage, UnsupportedFormat
 from daemon.executor.intake_limits import IntakeLimits
 from daemon.executor.messages import Header
 
-PNG_BIT_DEPTH_AT: Final = 24
-EIGHT_BITS: Final = 8
-MARKER: Final = 0xFF
-START_OF_SCAN: Final = 0xDA
-END_OF_IMAGE: Final = b"\xff\xd9"
+SUBFILE_TYPE: Final = 254  # a tag of TIFF 6.0
+REDUCED: Final = 1  # a smaller copy of another page
+PAGES_LOOKED_AT: Final = 16
 
 
 def probe(path: Path, limits: IntakeLimits) -> Header:
@@ -37,34 +34,58 @@ def probe(path: Path, limits: IntakeLimits) -> Header:
     if file_bytes == 0:
         raise BrokenImage("the file is empty")
     limits.require_size(*_webp_size(path))  # its decoder makes the whole canvas when it is opened
-    with pillow_errors(), Image.open(path, formats=DECODERS) as image:
+    with opened(path) as image:
         frames = _frames(image)
         limits.require_size(*image.size, frames)
-        # a JPEG with further pictures behind it (previews, gain maps) is known as MPO; the first is the picture
-        kind = "JPEG" if image.format == "MPO" else image.format or ""
-        _refuse_what_would_be_lost(image, path, frames)
-        limits.require_ratio(image.width * image.height * frames * _channels(image), file_bytes)
-        _require_tail(path, kind)
+        bits = bits_of(image, path)
+        require_mode(image, bits)
+        if frames > 1:
+            raise UnsupportedFormat(f"animated pictures cannot be upscaled yet; this one has {frames} frames")
+        samples = image.width * image.height * frames * channels(image)
+        limits.require_ratio(samples * (2 if bits > EIGHT else 1), file_bytes)
+        require_whole(image, path)
         width, height = image.size
-        sideways = settle_orientation(image, path) in SIDEWAYS
+        sideways = lies_sideways(image, settle_orientation(image, path))
         return Header.model_validate(
             {
-                "format": kind,
+                # a JPEG with further pictures behind it (previews, gain maps) is known as MPO; the first is the picture
+                "format": "JPEG" if image.format == "MPO" else image.format,
                 "width": height if sideways else width,
                 "height": width if sideways else height,
                 "mode": image.mode,
-                "has_alpha": image.mode in {"LA", "PA", "RGBA"} or "transparency" in image.info,
+                "has_alpha": has_alpha(image),
+                "bits": bits,
             }
         )
 
 
 def _frames(image: Image.Image) -> int:
-    """How many frames will be decoded: of a JPEG with further pictures behind it, the first."""
-    return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    """How many frames will be decoded: of a JPEG or HEIC with further pictures beside it, the first.
+
+    Raises:
+        UnsupportedFormat: a TIFF of several pages, of which only one could be kept.
+    """
+    if image.format in {"MPO", "HEIF"}:
+        return 1
+    if image.format == "TIFF":
+        _require_one_page(image)
+        return 1
+    return int(getattr(image, "n_frames", 1))
 
 
-def _channels(image: Image.Image) -> int:
-    return RGBA_CHANNELS if "transparency" in image.info else CHANNELS[image.mode]
+def _require_one_page(image: Any) -> None:
+    """Smaller copies of the first page, for previews, are none of their own."""
+    page = 0
+    try:
+        while page < PAGES_LOOKED_AT:
+            image.seek(page + 1)
+            page += 1
+            if not image.tag_v2.get(SUBFILE_TYPE, 0) & REDUCED:
+                raise UnsupportedFormat("a TIFF of several pages cannot be upscaled: save the page as a picture")
+    except EOFError:
+        pass
+    finally:
+        image.seek(0)
 
 
 def _webp_size(path: Path) -> tuple[int, int]:
@@ -79,53 +100,3 @@ def _webp_size(path: Path) -> tuple[int, int]:
     if head[12:16] == b"VP8L":
         return 1 + (little(head[21:25]) & 0x3FFF), 1 + (little(head[21:25]) >> 14 & 0x3FFF)
     return little(head[26:28]) & 0x3FFF, little(head[28:30]) & 0x3FFF
-
-
-def _refuse_what_would_be_lost(image: Image.Image, path: Path, frames: int) -> None:
-    if frames > 1:
-        raise UnsupportedFormat(f"animated pictures cannot be upscaled yet; this one has {frames} frames")
-    if image.format == "PNG":
-        with path.open("rb") as file:
-            file.seek(PNG_BIT_DEPTH_AT)
-            depth = file.read(1)[0]
-        if depth > EIGHT_BITS:
-            raise UnsupportedFormat(f"a picture of {depth} bits a channel would lose depth: save it with 8 bits first")
-    if image.mode not in MODES:
-        raise UnsupportedFormat(f"pictures of mode {image.mode} cannot be upscaled without loss yet: save it as RGB")
-
-
-def _require_tail(path: Path, kind: str) -> None:
-    """Refuse a file that ends too early, which a header alone does not tell."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        whole = {"PNG": _png_is_whole, "JPEG": _jpeg_is_whole, "WEBP": _webp_is_whole}[kind](view)
-    if not whole:
-        raise BrokenImage("the picture is cut off before its end")
-
-
-def _png_is_whole(view: mmap.mmap) -> bool:
-    for kind, start, end in chunks_in(view):
-        # Pillow checks no pixels against their checksums; chunks of small letters are not needed to show the picture
-        if kind[:1].isupper() and zlib.crc32(memoryview(view)[start - 4 : end]) != int.from_bytes(view[end : end + 4]):
-            raise BrokenImage("the picture is damaged: a checksum in it does not match")
-        if kind == b"IEND":
-            return True
-    return False
-
-
-def _jpeg_is_whole(view: mmap.mmap) -> bool:
-    # Segments up to the first scan, thumbnails and all; then an end marker anywhere, since cameras append further
-    # pictures and videos behind it. Inside a scan the marker cannot occur.
-    at = 2
-    while at + 4 <= len(view):
-        marker = view[at + 1]
-        if view[at] != MARKER or marker == MARKER:
-            at += 1
-        elif marker == START_OF_SCAN:
-            return view.find(END_OF_IMAGE, at) >= 0
-        else:
-            at += 2 + int.from_bytes(view[at + 2 : at + 4])
-    return False
-
-
-def _webp_is_whole(view: mmap.mmap) -> bool:
-    return len(view) >= 8 + int.from_bytes(view[4:8], "little")

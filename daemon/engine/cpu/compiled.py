@@ -53,14 +53,14 @@ def _sources_digest() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 
-@lru_cache(maxsize=1)
-def load_band() -> BandKernel:
-    """The band kernel. Raises as `_load` does."""
+@lru_cache(maxsize=2)
+def load_band(*, deep: bool = False) -> BandKernel:
+    """The band kernel for samples of 8 bits, or of 16 where `deep`. Raises as `_load` does."""
 
     def compile_it(*, cached: bool) -> BandKernel:
         from daemon.engine.cpu.kernels import compile_band
 
-        return compile_band(cached=cached)
+        return compile_band(deep=deep, cached=cached)
 
     return _load(compile_it)
 
@@ -80,6 +80,7 @@ def load_png_filter() -> PngFilterKernel:
 def load_all() -> None:
     """Every kernel, so that the cache has them. Raises as `_load` does."""
     load_band()
+    load_band(deep=True)
     load_png_filter()
 
 

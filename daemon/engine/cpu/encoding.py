@@ -1,12 +1,15 @@
-"""Kernels that turn a row of working light into bytes; loops are kept apart where only one of them is vectorised."""
+"""Kernels that turn a row of working light into samples; loops are kept apart where only one of them is vectorised."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
-from daemon.engine.cpu.jit import Bytes, Floats, Indices, kernel
+from daemon.engine.cpu.jit import Bytes, Floats, Indices, Samples, Words, kernel
 
 RGBA: Final = 4
 ZERO: Final = np.float32(0)
@@ -16,6 +19,7 @@ WHITE: Final = np.float32(255)
 # An integer `min` and `max` after the conversion: bounding the float first took six times as long.
 BLACK_BYTE: Final = np.int32(0)
 WHITE_BYTE: Final = np.int32(255)
+WHITE_WORD: Final = np.float32(65535)
 
 
 @kernel
@@ -61,8 +65,45 @@ def encode_alpha(line: Floats, out: Bytes) -> None:
 
 
 @kernel
-def encode_row(line: Floats, encode: Bytes, channels: int, indices: Indices, out: Bytes) -> None:
-    """A row of working light to bytes. An empty `encode` table stands for gamma light, whose bytes need none."""
+def encode_words(line: Floats, encode: Floats, indices: Indices, out: Words) -> None:
+    """Between two entries of the table; an empty one stands for gamma light."""
+    if encode.size == 0:
+        for i in range(line.size):
+            value = line[i] if line[i] > 0 else ZERO
+            value = value if value < 1 else ONE
+            out[i] = np.int32(value * WHITE_WORD + HALF)
+        return
+    scale, last = np.float32(encode.size - 1), np.int32(encode.size - 2)
+    for i in range(line.size):
+        value = line[i] if line[i] > 0 else ZERO
+        line[i] = (value if value < 1 else ONE) * scale
+        indices[i] = min(np.int32(line[i]), last)
+    for i in range(line.size):
+        index = np.uint32(indices[i])
+        low, share = encode[index], line[i] - np.float32(indices[i])
+        out[i] = np.int32((low + share * (encode[index + np.uint32(1)] - low)) * WHITE_WORD + HALF)
+
+
+@kernel
+def encode_alpha_words(line: Floats, encode: Floats, out: Words) -> None:
+    """What `encode_words` has left scaled to the table."""
+    scale = WHITE_WORD / np.float32(encode.size - 1)
+    for i in range(RGBA - 1, line.size, RGBA):
+        out[i] = np.int32(line[i] * scale + HALF)
+
+
+@kernel
+def encode_deep_row(line: Floats, encode: Floats, channels: int, indices: Indices, out: Words) -> None:
+    if channels == RGBA:
+        unmultiply(line, np.empty(line.size, np.float32))
+    encode_words(line, encode, indices, out)
+    if channels == RGBA and encode.size > 0:
+        encode_alpha_words(line, encode, out)
+
+
+@kernel
+def encode_byte_row(line: Floats, encode: Bytes, channels: int, indices: Indices, out: Bytes) -> None:
+    """An empty `encode` table stands for gamma light, whose bytes need none."""
     if channels == RGBA:
         unmultiply(line, np.empty(line.size, np.float32))
     if encode.size == 0:
@@ -71,3 +112,18 @@ def encode_row(line: Floats, encode: Bytes, channels: int, indices: Indices, out
         encode_by_table(line, encode, indices, out)
         if channels == RGBA:
             encode_alpha(line, out)
+
+
+def encode_row(line: Floats, encode: Bytes | Floats, channels: int, indices: Indices, out: Samples) -> None:
+    """A row of working light to samples of 8 or 16 bits, by the table that belongs to them."""
+    raise NotImplementedError("it is compiled into kernels only")
+
+
+@overload(encode_row, jit_options={"nogil": True, "error_model": "numpy"})  # type: ignore[untyped-decorator]  # numba's
+def _encode_row(line: Any, encode: Any, channels: Any, indices: Any, out: Any) -> Callable[..., None]:  # noqa: ARG001, numba wants the names
+    by_depth = encode_deep_row if out.dtype == types.uint16 else encode_byte_row
+
+    def encode_it(line: Any, encode: Any, channels: Any, indices: Any, out: Any) -> None:
+        by_depth(line, encode, channels, indices, out)
+
+    return encode_it

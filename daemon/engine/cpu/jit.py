@@ -10,6 +10,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
+Words = NDArray[np.uint16]
+Samples = NDArray[np.uint8 | np.uint16]
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int32]
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])

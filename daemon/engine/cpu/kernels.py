@@ -1,4 +1,4 @@
-"""The compiled kernels: one band of the output, from bytes to bytes.
+"""The compiled kernels: one band of the output, from samples to samples, of 8 bits or of 16.
 
 A band is made in tiles narrow enough that both of its scratch arrays stay in the L2 cache. Each tile is decoded
 *transposed*, so that enlarging along x is the same loop over long contiguous rows as enlarging along y: one kernel,
@@ -16,32 +16,34 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numba import float32, int32, int64, types, uint8, void
+from numba import float32, int32, int64, types, uint8, uint16, void
 
-from daemon.engine.cpu.encoding import RGBA, WHITE, encode_row
-from daemon.engine.cpu.jit import Bytes, Floats, Indices, compiled, kernel
+from daemon.engine.cpu.encoding import RGBA, encode_row
+from daemon.engine.cpu.jit import Bytes, Floats, Indices, Samples, compiled, kernel
 from daemon.engine.resampling import TAPS
 
 # source, out, x_first, x_weights, y_first, y_weights, start, stop, antiring, decode, encode, tile_width
-BandKernel = Callable[[Bytes, Bytes, Indices, Floats, Indices, Floats, int, int, np.float32, Floats, Bytes, int], None]
+BandKernel = Callable[
+    [Samples, Samples, Indices, Floats, Indices, Floats, int, int, np.float32, Floats, Bytes | Floats, int], None
+]
 
 # Rows whose distance is a multiple of 1 KiB would share four sets of the L1 cache at most; a line more spreads them.
 ROW_PADDING: Final = 16
 
 
 @kernel
-def decode_transposed(source: Bytes, decode: Floats, top: int, left: int, columns: Floats) -> None:
+def decode_transposed(source: Samples, decode: Floats, top: int, left: int, columns: Floats) -> None:
     """Working light of a tile of `source` into `columns` (width * C, height), the picture's edge repeated outside."""
     height, width, channels = source.shape
     start, stop = max(-left, 0), min(width - left, columns.shape[0] // channels)
     # Steps through a flat array: indexed by column and row, each store took twice as long.
-    flat, step = columns.reshape(columns.size), columns.shape[1]
+    flat, step, white = columns.reshape(columns.size), columns.shape[1], np.float32(decode.size - 1)
     for y in range(step):
         row = source[min(max(top + y, 0), height - 1), left + start : left + stop].reshape((stop - start) * channels)
         column = flat[start * channels * step + y :]
         if channels == RGBA:
             for i in range(0, row.size, RGBA):
-                alpha = np.float32(row[i + 3]) / WHITE
+                alpha = np.float32(row[i + 3]) / white
                 column[i * step] = decode[row[i]] * alpha
                 column[(i + 1) * step] = decode[row[i + 1]] * alpha
                 column[(i + 2) * step] = decode[row[i + 2]] * alpha
@@ -109,8 +111,8 @@ def enlarge_width(
 
 
 def enlarge_band(
-    source: Bytes,
-    out: Bytes,
+    source: Samples,
+    out: Samples,
     x_first: Indices,
     x_weights: Floats,
     y_first: Indices,
@@ -119,7 +121,7 @@ def enlarge_band(
     stop: int,
     antiring: np.float32,
     decode: Floats,
-    encode: Bytes,
+    encode: Bytes | Floats,
     tile_width: int,
 ) -> None:
     """Rows `start` to `stop` of `out` (H, W, C), from `source` (h, w, C), in tiles of `tile_width` output pixels."""
@@ -142,15 +144,16 @@ def enlarge_band(
             encode_row(line[:size], encode, channels, indices, out[y, x_start:x_stop].reshape(size))
 
 
-def compile_band(*, cached: bool) -> BandKernel:
-    """`enlarge_band` compiled for its one signature, or read from numba's cache.
+def compile_band(*, deep: bool, cached: bool) -> BandKernel:
+    """`enlarge_band` compiled for samples of 8 bits, or 16 where `deep`, or read from numba's cache.
 
     Raises:
         Exception: of numba's or the system's, whatever goes wrong; with `cached`, mostly an unusable cache folder.
     """
-    pixels, indices = types.Array(uint8, 3, "C", readonly=True), types.Array(int32, 1, "C", readonly=True)
+    sample, entry = (uint16, float32) if deep else (uint8, uint8)
+    pixels, indices = types.Array(sample, 3, "C", readonly=True), types.Array(int32, 1, "C", readonly=True)
     weights, decode = types.Array(float32, 2, "C", readonly=True), types.Array(float32, 1, "C", readonly=True)
-    encode = types.Array(uint8, 1, "C", readonly=True)
+    encode = types.Array(entry, 1, "C", readonly=True)
     axes = (indices, weights, indices, weights)
-    signature = void(pixels, uint8[:, :, ::1], *axes, int64, int64, float32, decode, encode, int64)
+    signature = void(pixels, sample[:, :, ::1], *axes, int64, int64, float32, decode, encode, int64)
     return compiled(enlarge_band, signature, cached=cached)

@@ -1,4 +1,4 @@
-"""Light by table: the 256 working values of a byte, exact, and the bytes of finely divided working values."""
+"""Light by table: the working value of every sample, exact, and the samples of finely divided working values."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from daemon.engine.resampling import Light
 # samples one in 200 is rounded the other way in linear light, and one in 500 in sigmoid light. 4096 entries were up to
 # 0.4 of a level off, and no faster; a polynomial of degree 9 took as long as the table and was 0.5 of a level off.
 ENCODE_ENTRIES: Final = 1 << 15
+DEPTHS: Final = 2  # 8 and 16 bits
 
 Table = TypeVar("Table", NDArray[np.uint8], NDArray[np.float32])
 
@@ -24,10 +25,22 @@ def _fixed(table: Table) -> Table:
     return table
 
 
+@lru_cache(maxsize=DEPTHS * len(Light))
+def decode_table(light: Light, white: int = 255) -> NDArray[np.float32]:
+    """Working light of the samples 0 to `white`, (white + 1,)."""
+    return _fixed(to_light(np.arange(white + 1) / white, light).astype(np.float32))
+
+
 @lru_cache(maxsize=len(Light))
-def decode_table(light: Light) -> NDArray[np.float32]:
-    """Working light of the 256 bytes, (256,)."""
-    return _fixed(to_light(np.arange(256) / 255, light).astype(np.float32))
+def interpolated_table(light: Light) -> NDArray[np.float32]:
+    """Encoded values 0 to 1 of working values 0 to 1, evenly spaced, to be interpolated between; empty for gamma light.
+
+    Between two entries the curves bend by 0.02 of a level of 65535 at most, where sRGB's straight piece ends.
+    """
+    if light is Light.GAMMA:
+        return _fixed(np.empty(0, np.float32))
+    values = np.arange(ENCODE_ENTRIES) / (ENCODE_ENTRIES - 1)
+    return _fixed(from_light(values, light).astype(np.float32))
 
 
 @lru_cache(maxsize=len(Light))

@@ -12,13 +12,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daemon.engine.cpu.compiled import load_band, prepare
 from daemon.engine.cpu.processor import core_count, processor_name
-from daemon.engine.cpu.tables import decode_table, encode_table
+from daemon.engine.cpu.tables import decode_table, encode_table, interpolated_table
 from daemon.engine.resampling import AxisTaps, Resampling, lanczos3_taps
-from daemon.engine.upscaler import Device, DeviceKind
+from daemon.engine.upscaler import Device, DeviceKind, Pixels
 from daemon.errors import DeviceFailed, OutOfMemory
 from daemon.executor.needs import BandTiles
 
@@ -45,7 +44,7 @@ class CpuUpscaler:
     def __init__(self, *, threads: int | None = None, band_rows: int | None = None) -> None:
         self._threads = threads or core_count()
         self._band_rows = band_rows
-        self._enlarge_band = load_band()
+        load_band()
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="cpu-engine")
         cores = f"{self._threads} core{'s' if self._threads > 1 else ''}"
         self._tiles = BandTiles(
@@ -64,11 +63,11 @@ class CpuUpscaler:
 
     def upscale(
         self,
-        source: NDArray[np.uint8],
+        source: Pixels,
         out_size: tuple[int, int],
         resampling: Resampling,
         on_tile: Callable[[float], None],
-    ) -> NDArray[np.uint8]:
+    ) -> Pixels:
         """As `Upscaler.upscale`; `on_tile` is called on the caller's thread, after each band of rows.
 
         Raises:
@@ -81,7 +80,7 @@ class CpuUpscaler:
         height, width, channels = source.shape
         x_taps, y_taps = lanczos3_taps(width, out_size[0]), lanczos3_taps(height, out_size[1])
         try:
-            out = np.empty((out_size[1], out_size[0], channels), np.uint8)
+            out = np.empty((out_size[1], out_size[0], channels), source.dtype)
             self._fill(np.ascontiguousarray(source), out, x_taps, y_taps, resampling, on_tile)
         except MemoryError as error:
             raise OutOfMemory(f"no memory for a picture of {out_size[0]} by {out_size[1]} pixels") from error
@@ -93,8 +92,8 @@ class CpuUpscaler:
 
     def _fill(
         self,
-        source: NDArray[np.uint8],
-        out: NDArray[np.uint8],
+        source: Pixels,
+        out: Pixels,
         x_taps: AxisTaps,
         y_taps: AxisTaps,
         resampling: Resampling,
@@ -102,11 +101,14 @@ class CpuUpscaler:
     ) -> None:
         # 1:1 needs no case of its own: the taps are then 0 0 1 0 0 0, and the tables give each byte back.
         x_weights, y_weights = x_taps.weights.astype(np.float32), y_taps.weights.astype(np.float32)
-        decode, encode = decode_table(resampling.light), encode_table(resampling.light)
+        deep = source.dtype == np.uint16
+        enlarge_band, light = load_band(deep=deep), resampling.light
+        decode = decode_table(light, np.iinfo(source.dtype).max)
+        encode = interpolated_table(light) if deep else encode_table(light)
         antiring = np.float32(resampling.antiring)
 
         def enlarge(rows: range) -> int:
-            self._enlarge_band(
+            enlarge_band(
                 source,
                 out,
                 x_taps.first,
@@ -124,7 +126,7 @@ class CpuUpscaler:
 
         self._share_out(enlarge, self._bands(source, out), on_tile)
 
-    def _bands(self, source: NDArray[np.uint8], out: NDArray[np.uint8]) -> list[range]:
+    def _bands(self, source: Pixels, out: Pixels) -> list[range]:
         rows, channels = out.shape[0], out.shape[2]
         size, out_size = (source.shape[1], source.shape[0]), (out.shape[1], rows)
         step = self._band_rows or self._tiles.rows(size, out_size, channels)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from daemon.engine.gpu.pipeline import READ_WORDS, UNIFORM, WRITE_BUFFER, ShaderPass, write_texture
 from daemon.engine.resampling import Light, Resampling
 from daemon.engine.tiling import Tile
-from daemon.engine.upscaler import DeviceKind
+from daemon.engine.upscaler import DeviceKind, Pixels
 
 LIGHTS: Final = {Light.GAMMA: 0, Light.LINEAR: 1, Light.SIGMOID: 2}
-WORD: Final = 4  # samples in a word of the source and of the result
+WORD: Final = 4  # bytes, and so samples of 8 bits
 RGBA: Final = 4
 WORKING_FORMAT: Final = "rg32uint"
 
@@ -26,6 +28,29 @@ class Schedule:
     y_run: int
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What a pixel is on the device: samples of 8 bits, or RGBA of 16, two words whatever the source has."""
+
+    channels: int
+    deep: bool = False
+
+    @classmethod
+    def of(cls, source: Pixels) -> Layout:
+        """Of (H, W, C) pixels."""
+        deep = source.dtype == np.uint16
+        return cls(RGBA if deep else source.shape[2], deep)
+
+    @property
+    def pixel_bytes(self) -> int:
+        return 2 * RGBA if self.deep else self.channels
+
+    @property
+    def words(self) -> int:
+        """Words of the result that a thread of lanczos_y makes at a time."""
+        return 2 if self.deep else 1
+
+
 # A GPU wants many threads, neighbours on neighbouring words; HARDWARE follows from that and is not measured yet.
 # A driver that computes on the CPU wants long runs, since each new run fetches six samples again. Measured on llvmpipe
 # with 2 cores, 1080p to 4K, milliseconds of processor time: lanczos_x in runs of 4, 24, 60, 120: 153, 75, 65, 62; the
@@ -38,9 +63,10 @@ def schedule(kind: DeviceKind) -> Schedule:
     return SOFTWARE if kind is DeviceKind.SOFTWARE else HARDWARE
 
 
-def lanczos_passes(resampling: Resampling, channels: int, plan: Schedule) -> tuple[ShaderPass, ShaderPass]:
+def lanczos_passes(resampling: Resampling, layout: Layout, plan: Schedule) -> tuple[ShaderPass, ShaderPass]:
     shared = (
-        ("CHANNELS", channels),
+        ("CHANNELS", layout.channels),
+        ("DEEP", layout.deep),
         ("LIGHT", LIGHTS[resampling.light]),
         ("ANTIRING", resampling.antiring > 0),
     )
@@ -70,11 +96,11 @@ class TileSize:
     out_rows: int
 
     @classmethod
-    def of(cls, tile: Tile, channels: int) -> TileSize:
+    def of(cls, tile: Tile, layout: Layout) -> TileSize:
         return cls(
-            source_words=-(-tile.x.src_size * channels // WORD),
+            source_words=-(-tile.x.src_size * layout.pixel_bytes // WORD),
             source_rows=tile.y.src_size,
-            columns=-(-tile.x.out_size // WORD) * channels,
+            columns=-(-tile.x.out_size // WORD) * layout.pixel_bytes,
             out_rows=tile.y.out_size,
         )
 
@@ -87,11 +113,15 @@ class TileSize:
             max(self.out_rows, other.out_rows),
         )
 
-    def working_width(self, channels: int) -> int:
-        """Texels in a row of working light: two a pixel of RGBA, which is kept exact, else one for four samples."""
-        return self.columns * 2 if channels == RGBA else self.columns
+    def outputs(self, layout: Layout) -> int:
+        """Pixels in a row of the result, up to a multiple of four."""
+        return self.columns * WORD // layout.pixel_bytes
 
-    def threads(self, channels: int, plan: Schedule) -> tuple[tuple[int, int], tuple[int, int]]:
+    def working_width(self, layout: Layout) -> int:
+        """Texels in a row of working light: two a pixel of RGBA, which is kept exact, else one for four samples."""
+        return self.outputs(layout) * 2 if layout.channels == RGBA else self.columns
+
+    def threads(self, layout: Layout, plan: Schedule) -> tuple[tuple[int, int], tuple[int, int]]:
         """How many threads the two passes take."""
-        outputs = self.columns * WORD // channels
-        return (-(-outputs // plan.x_run), self.source_rows), (self.columns, -(-self.out_rows // plan.y_run))
+        across = -(-self.outputs(layout) // plan.x_run), self.source_rows
+        return across, (self.columns // layout.words, -(-self.out_rows // plan.y_run))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.engine.gpu.lanczos import WORD
+from daemon.engine.gpu.lanczos import RGBA, WORD
 from daemon.engine.tiling import Tile
+from daemon.engine.upscaler import Pixels
 
 
 def stage_tile(source: NDArray[np.uint8], tile: Tile) -> NDArray[np.uint8]:
@@ -30,3 +31,20 @@ def stage_tile(source: NDArray[np.uint8], tile: Tile) -> NDArray[np.uint8]:
     staged[:above] = staged[above]
     staged[below:] = staged[below - 1]
     return staged
+
+
+def stage_deep_tile(source: NDArray[np.uint16], tile: Tile) -> NDArray[np.uint8]:
+    """The same of 16 bits: RGBA whatever the channels, two words a pixel, since three samples would straddle words."""
+    height, width, channels = source.shape
+    y = np.arange(tile.y.src_start, tile.y.src_stop).clip(0, height - 1)
+    x = np.arange(tile.x.src_start, tile.x.src_stop).clip(0, width - 1)
+    staged = np.full((len(y), len(x), RGBA), np.iinfo(np.uint16).max, np.uint16)
+    staged[:, :, :channels] = source[y[0] : y[-1] + 1, x[0] : x[-1] + 1][(y - y[0])[:, None], x - x[0]]
+    return staged.reshape(len(y), -1).view(np.uint8)
+
+
+def stage(source: Pixels, tile: Tile) -> NDArray[np.uint8]:
+    """Rows of whole words, whatever the depth."""
+    if source.dtype == np.uint16:
+        return stage_deep_tile(source, tile)  # type: ignore[arg-type]  # mypy does not narrow arrays by their dtype
+    return stage_tile(source, tile)  # type: ignore[arg-type]

@@ -9,22 +9,20 @@ from functools import reduce
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daemon.engine.gpu.border import LossWatch, device_errors
 from daemon.engine.gpu.device import Adapter, open_device
-from daemon.engine.gpu.lanczos import WORD, TileSize, lanczos_passes, schedule
+from daemon.engine.gpu.lanczos import WORD, Layout, TileSize, lanczos_passes, schedule
 from daemon.engine.gpu.params import TAPS_PER_BINDING
 from daemon.engine.gpu.pipeline import Pipeline
-from daemon.engine.gpu.staging import stage_tile
+from daemon.engine.gpu.staging import stage
 from daemon.engine.gpu.workspace import Workspace, workspace_bytes
 from daemon.engine.resampling import AxisTaps, Light, Resampling, lanczos3_taps
 from daemon.engine.tiling import Tile, plan_tiles
-from daemon.engine.upscaler import Device
+from daemon.engine.upscaler import Device, Pixels
 from daemon.errors import DeviceFailed, OutOfMemory
 from daemon.executor.needs import GridTiles
 
-Bytes = NDArray[np.uint8]
 CHANNELS: Final = (1, 3, 4)
 SMALLEST_TILE: Final = 64
 LARGEST_TILE: Final = TAPS_PER_BINDING
@@ -47,7 +45,7 @@ class GpuUpscaler:
         self._handle = handle
         self._most = most
         self._schedule = schedule(adapter.device.kind)
-        self._pipelines: dict[tuple[Light, bool, int], Pipeline] = {}
+        self._pipelines: dict[tuple[Light, bool, Layout], Pipeline] = {}
         self._workspace: Workspace | None = None
 
     @property
@@ -56,13 +54,13 @@ class GpuUpscaler:
         return replace(self._adapter.device, tiles=tiles, tile_bytes=workspace_bytes(self._most))
 
     def upscale(
-        self, source: Bytes, out_size: tuple[int, int], resampling: Resampling, on_tile: Callable[[float], None]
-    ) -> Bytes:
+        self, source: Pixels, out_size: tuple[int, int], resampling: Resampling, on_tile: Callable[[float], None]
+    ) -> Pixels:
         height, width, channels = source.shape
         if channels not in CHANNELS:
             raise ValueError(f"a picture of {channels} channels")
         taps = lanczos3_taps(width, out_size[0]), lanczos3_taps(height, out_size[1])
-        result = allocate_picture(out_size, channels)
+        result = allocate_picture(out_size, channels, source.dtype)
         reached = 0.0
         with LossWatch() as watch:
             shares = self._enlarge(source, taps, resampling, result)
@@ -86,32 +84,33 @@ class GpuUpscaler:
             self._free()
             self._handle.destroy()
 
-    def _pipeline(self, resampling: Resampling, channels: int) -> Pipeline:
-        key = (resampling.light, resampling.antiring > 0, channels)
+    def _pipeline(self, resampling: Resampling, layout: Layout) -> Pipeline:
+        key = (resampling.light, resampling.antiring > 0, layout)
         if key not in self._pipelines:
-            passes = lanczos_passes(resampling, channels, self._schedule)
+            passes = lanczos_passes(resampling, layout, self._schedule)
             most_workgroups = self._adapter.limits["max-compute-workgroups-per-dimension"]
             self._pipelines[key] = Pipeline(self._handle, passes, most_workgroups)
         return self._pipelines[key]
 
     def _enlarge(
-        self, source: Bytes, taps: tuple[AxisTaps, AxisTaps], resampling: Resampling, result: Bytes
+        self, source: Pixels, taps: tuple[AxisTaps, AxisTaps], resampling: Resampling, result: Pixels
     ) -> Iterator[float]:
         """Fill `result` tile by tile, yielding the share done after each."""
         height, width, channels = source.shape
+        layout = Layout.of(source)
         out_size = len(taps[0].first), len(taps[1].first)
-        pipeline = self._pipeline(resampling, channels)
+        pipeline = self._pipeline(resampling, layout)
         tiles = plan_tiles((width, height), out_size, self._most, align=WORD)
-        largest = reduce(TileSize.union, (TileSize.of(tile, channels) for tile in tiles))
-        workspace = self._allocate(largest, channels)
+        largest = reduce(TileSize.union, (TileSize.of(tile, layout) for tile in tiles))
+        workspace = self._allocate(largest, layout)
         with device_errors("binding a tile"):
             bind_groups = workspace.bind(pipeline)
         before: Tile | None = None
         for done, tile in enumerate(tiles, start=1):
             with device_errors("enlarging a tile"):
                 self._load(workspace, source, tile, before, taps, resampling.antiring)
-                self._run(workspace, pipeline, bind_groups, TileSize.of(tile, channels))
-                self._read(workspace, tile, result)
+                self._run(workspace, pipeline, bind_groups, TileSize.of(tile, layout))
+                self._read(workspace, tile, result, channels)
             before = tile
             yield done / len(tiles)
 
@@ -123,12 +122,12 @@ class GpuUpscaler:
         self._most = (max(self._most[0] // 2, SMALLEST_TILE), max(self._most[1] // 2, SMALLEST_TILE))
         return True
 
-    def _allocate(self, size: TileSize, channels: int) -> Workspace:
+    def _allocate(self, size: TileSize, layout: Layout) -> Workspace:
         kept = self._workspace
-        if kept is not None and (kept.size, kept.channels) == (size, channels):
+        if kept is not None and (kept.size, kept.layout) == (size, layout):
             return kept
         self._free()
-        self._workspace = Workspace(self._handle, size, channels)
+        self._workspace = Workspace(self._handle, size, layout)
         return self._workspace
 
     def _free(self) -> None:
@@ -139,7 +138,7 @@ class GpuUpscaler:
     def _load(
         self,
         workspace: Workspace,
-        source: Bytes,
+        source: Pixels,
         tile: Tile,
         before: Tile | None,
         taps: tuple[AxisTaps, AxisTaps],
@@ -149,34 +148,39 @@ class GpuUpscaler:
             workspace.write_taps(0, tile.x.taps(taps[0]), align=WORD)
         if before is None or before.y != tile.y:
             workspace.write_taps(1, tile.y.taps(taps[1]), align=1)
-        workspace.write_params(TileSize.of(tile, source.shape[2]), antiring)
-        workspace.write_source(stage_tile(source, tile))
+        workspace.write_params(TileSize.of(tile, workspace.layout), antiring)
+        workspace.write_source(stage(source, tile))
 
     def _run(self, workspace: Workspace, pipeline: Pipeline, bind_groups: list[Any], size: TileSize) -> None:
         encoder = self._handle.create_command_encoder(label="tile")
-        pipeline.record(encoder, bind_groups, size.threads(workspace.channels, self._schedule))
+        pipeline.record(encoder, bind_groups, size.threads(workspace.layout, self._schedule))
         result_bytes = size.columns * size.out_rows * 4
         encoder.copy_buffer_to_buffer(workspace.result, 0, workspace.readback, 0, result_bytes)
         self._handle.queue.submit([encoder.finish(label="tile")])
 
-    def _read(self, workspace: Workspace, tile: Tile, result: Bytes) -> None:
+    def _read(self, workspace: Workspace, tile: Tile, result: Pixels, channels: int) -> None:
         """Copy the finished rows to their place; mapped memory dies with `unmap`, so nothing of it is kept."""
-        size = TileSize.of(tile, workspace.channels)
-        start, stop = tile.x.out_start * workspace.channels, tile.x.out_stop * workspace.channels
+        size = TileSize.of(tile, workspace.layout)
+        place = result[tile.y.out_start : tile.y.out_stop, tile.x.out_start * channels : tile.x.out_stop * channels]
         row_bytes = size.columns * 4
         workspace.readback.map_sync("READ", 0, row_bytes * size.out_rows)
         try:
             mapped = workspace.readback.read_mapped(0, row_bytes * size.out_rows, copy=False)
-            rows = np.frombuffer(mapped, np.uint8).reshape(size.out_rows, row_bytes)
-            result[tile.y.out_start : tile.y.out_stop, start:stop] = rows[:, : stop - start]
+            rows = np.frombuffer(mapped, result.dtype).reshape(size.out_rows, -1)
+            if workspace.layout.deep and channels != workspace.layout.channels:
+                pixels = rows.reshape(size.out_rows, -1, workspace.layout.channels)[:, : tile.x.out_size, :channels]
+                place.reshape(size.out_rows, tile.x.out_size, channels)[:] = pixels
+                del pixels
+            else:
+                place[:] = rows[:, : place.shape[1]]
             del rows, mapped
         finally:
             workspace.readback.unmap()
 
 
-def allocate_picture(size: tuple[int, int], channels: int) -> Bytes:
+def allocate_picture(size: tuple[int, int], channels: int, dtype: np.dtype[Any]) -> Pixels:
     """Room for a picture of `size` (width, height), as rows of samples."""
     try:
-        return np.empty((size[1], size[0] * channels), np.uint8)
+        return np.empty((size[1], size[0] * channels), dtype)
     except MemoryError as error:
         raise OutOfMemory(f"no memory for a picture of {size[0]} x {size[1]}") from error

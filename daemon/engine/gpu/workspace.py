@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.engine.gpu.border import device_errors
-from daemon.engine.gpu.lanczos import WORKING_FORMAT, TileSize
+from daemon.engine.gpu.lanczos import WORKING_FORMAT, Layout, TileSize
 from daemon.engine.gpu.params import LANCZOS_X, LANCZOS_Y, TAPS_PER_BINDING, TAPS_STRIDE, pack_taps
 from daemon.engine.gpu.pipeline import Pipeline, whole
 from daemon.engine.resampling import AxisTaps
@@ -19,21 +19,21 @@ WORKING_BYTES = 8  # a texel of WORKING_FORMAT, of which RGBA takes two a pixel
 
 
 def workspace_bytes(tile: tuple[int, int]) -> int:
-    """About what a Workspace takes for tiles of so many output pixels, doubled in size, in RGBA."""
+    """About what a Workspace takes for tiles of so many output pixels, doubled in size, in RGBA of 16 bits."""
     pixels = tile[0] * tile[1]
-    source = pixels // 4 * WORD_BYTES
+    source = pixels // 4 * 2 * WORD_BYTES
     working = pixels // 2 * 2 * WORKING_BYTES
-    return source + working + 2 * pixels * WORD_BYTES
+    return source + working + 2 * pixels * 2 * WORD_BYTES
 
 
 class Workspace:
     """What one tile at a time lives in, on one device, for tiles of up to `size`."""
 
-    def __init__(self, device: Any, size: TileSize, channels: int) -> None:
+    def __init__(self, device: Any, size: TileSize, layout: Layout) -> None:
         import wgpu
 
         self.size = size
-        self.channels = channels
+        self.layout = layout
         self._device = device
         self._kept: list[Any] = []
         buffer, texture = wgpu.BufferUsage, wgpu.TextureUsage
@@ -42,7 +42,7 @@ class Workspace:
         result_bytes = size.columns * size.out_rows * WORD_BYTES
         with device_errors("allocating a tile"):
             source = (size.source_words, size.source_rows)
-            working = (size.working_width(channels), size.source_rows)
+            working = (size.working_width(layout), size.source_rows)
             self.source = self._texture("source", source, "r32uint", texture.TEXTURE_BINDING | texture.COPY_DST)
             self.working = self._texture(
                 "working", working, WORKING_FORMAT, texture.TEXTURE_BINDING | texture.STORAGE_BINDING
@@ -90,12 +90,10 @@ class Workspace:
         self._device.queue.write_buffer(self.taps[axis], 0, pack_taps(taps, align))
 
     def write_params(self, tile: TileSize, antiring: float) -> None:
-        outputs = tile.columns * WORD_BYTES // self.channels
+        outputs, columns = tile.outputs(self.layout), tile.columns // self.layout.words
         queue = self._device.queue
         queue.write_buffer(self.params[0], 0, LANCZOS_X.pack(rows=tile.source_rows, outputs=outputs, antiring=antiring))
-        queue.write_buffer(
-            self.params[1], 0, LANCZOS_Y.pack(columns=tile.columns, outputs=tile.out_rows, antiring=antiring)
-        )
+        queue.write_buffer(self.params[1], 0, LANCZOS_Y.pack(columns=columns, outputs=tile.out_rows, antiring=antiring))
 
     def free(self) -> None:
         """Give the memory back now rather than when Python collects it."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from daemon.engine.color import from_light, to_light
 from daemon.engine.resampling import RADIUS, TAPS, Resampling, lanczos3_taps
 
-Bytes = NDArray[np.uint8]
+Samples = NDArray[np.uint8 | np.uint16]
 Float = NDArray[np.float64]
 RGBA = 4
 
@@ -35,9 +35,9 @@ def filter_axis(samples: Float, n_out: int, antiring: float) -> Float:
     return np.asarray(total + antiring * (held - total))
 
 
-def lanczos_x(source: Bytes, out_width: int, resampling: Resampling) -> Float:
-    """(H, W, C) bytes to (H, out_width, C) working light, C of 1, 3 or 4 (premultiplied)."""
-    encoded = source.astype(np.float64) / 255
+def lanczos_x(source: Samples, out_width: int, resampling: Resampling) -> Float:
+    """(H, W, C) samples of 8 or 16 bits to (H, out_width, C) working light, C of 1, 3 or 4 (premultiplied)."""
+    encoded = source.astype(np.float64) / np.iinfo(source.dtype).max
     working = to_light(encoded, resampling.light)
     if source.shape[2] == RGBA:
         alpha = encoded[:, :, 3:]
@@ -58,6 +58,6 @@ def lanczos_y(working: Float, out_height: int, resampling: Resampling) -> Float:
     return np.concatenate([colour, np.clip(alpha, 0.0, 1.0)], axis=2)
 
 
-def upscale(source: Bytes, out_width: int, out_height: int, resampling: Resampling) -> Float:
+def upscale(source: Samples, out_width: int, out_height: int, resampling: Resampling) -> Float:
     """The exact enlargement of an (H, W, C) picture: (out_height, out_width, C), encoded, 0..1, not rounded."""
     return lanczos_y(lanczos_x(source, out_width, resampling), out_height, resampling)

@@ -8,12 +8,14 @@ import pytest
 from PIL import Image
 
 from daemon.engine.codec.decode import Picture, decode
-from daemon.engine.codec.encode import MOST_DPI, encode
+from daemon.engine.codec.encode import encode
+from daemon.engine.codec.metadata import MOST_DPI
 from daemon.errors import BadRequest, Cancelled, DiskFull, ImageTooLarge
-from daemon.executor.messages import OutputFormat
+from daemon.executor.formats import OutputFormat
+from daemon.executor.messages import Metadata
 from tests.engine.codec.pictures import exif, noise, raw_exif
 
-FORMATS: list[OutputFormat] = ["png", "jpeg", "webp"]
+FORMATS: list[OutputFormat] = ["png", "jpeg", "webp", "tiff", "avif"]
 GPS, EXIF_IFD, MAKER_NOTE, TAKEN_AT = 0x8825, 0x8769, 0x927C, 0x9003
 
 
@@ -49,7 +51,7 @@ def test_size_and_digest_are_those_of_the_file(sink: Path, name: OutputFormat) -
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("keep", ["all", "safe", "none"])
-def test_what_is_kept_is_what_was_asked_for(sink: Path, name: OutputFormat, keep: str) -> None:
+def test_what_is_kept_is_what_was_asked_for(sink: Path, name: OutputFormat, keep: Metadata) -> None:
     picture = _picture(icc_profile=b"a profile", exif=exif(gps=1), xmp=b"<x/>", dpi=(300.0, 300.0))
     encode(picture, sink, name, 92, keep, ignore)
     with Image.open(sink) as image:
@@ -60,7 +62,7 @@ def test_what_is_kept_is_what_was_asked_for(sink: Path, name: OutputFormat, keep
         assert (MAKER_NOTE in tags.get_ifd(EXIF_IFD)) == (keep == "all")
         assert (TAKEN_AT in tags.get_ifd(EXIF_IFD)) == (keep != "none")
         assert ("xmp" in image.info) == (keep == "all")
-        if name != "webp":
+        if name not in {"webp", "avif"}:
             assert (round(image.info.get("dpi", (0, 0))[0]) == 300) == (keep != "none")
     if keep != "all":
         assert b"the place again" not in sink.read_bytes()
@@ -68,13 +70,13 @@ def test_what_is_kept_is_what_was_asked_for(sink: Path, name: OutputFormat, keep
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("keep", ["all", "safe"])
-def test_metadata_too_long_for_a_format_costs_no_result(sink: Path, name: OutputFormat, keep: str) -> None:
+def test_metadata_too_long_for_a_format_costs_no_result(sink: Path, name: OutputFormat, keep: Metadata) -> None:
     """PNG and WebP may bring more than one segment of a JPEG holds."""
     tags = Image.Exif()
     tags[0x010E] = "x" * 70_000
     encode(_picture(exif=tags.tobytes(), xmp=b"<x/>" * 20_000), sink, name, 92, keep, ignore)
     with Image.open(sink) as image:
-        assert ("exif" in image.info) == (name != "jpeg")
+        assert (image.getexif().get(0x010E) == "x" * 70_000) == (name != "jpeg")
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -82,8 +84,7 @@ def test_metadata_too_long_for_a_format_costs_no_result(sink: Path, name: Output
 def test_a_resolution_that_no_file_can_say_is_left_out(sink: Path, name: OutputFormat, dots: float) -> None:
     """Found by mutation: EXIF may speak of billions of dots an inch, of which workers died."""
     encode(_picture(dpi=(dots, dots)), sink, name, 92, "all", ignore)
-    with Image.open(sink) as image:
-        assert "dpi" not in image.info
+    assert decode(sink).dpi is None
 
 
 @pytest.mark.parametrize(("name", "most"), MOST_DPI.items())
@@ -94,7 +95,7 @@ def test_the_highest_resolution_that_a_file_can_say_is_kept(sink: Path, name: Ou
 
 
 @pytest.mark.parametrize("keep", ["all", "safe"])
-def test_exif_that_cannot_be_taken_apart_is_kept_whole_or_left_out(sink: Path, keep: str) -> None:
+def test_exif_that_cannot_be_taken_apart_is_kept_whole_or_left_out(sink: Path, keep: Metadata) -> None:
     broken = raw_exif((0x010F, 2, b"x\0"), gps=(0x0000, 2, b"N\0"))
     encode(_picture(exif=b"Exif\0\0" + bytes(8) if keep == "safe" else broken), sink, "png", 92, keep, ignore)
     with Image.open(sink) as image:
@@ -149,6 +150,6 @@ def test_a_png_is_watched_as_it_is_written_and_stops_where_it_is_told_to(sink: P
 
 @pytest.mark.parametrize(("name", "side"), [("webp", 16_384), ("jpeg", 65_536)])
 def test_a_side_longer_than_the_format_holds_is_too_large(sink: Path, name: OutputFormat, side: int) -> None:
-    with pytest.raises(ImageTooLarge, match=f"{name} cannot be more than {side - 1} pixels"):
+    with pytest.raises(ImageTooLarge, match=f"cannot be more than {side - 1} pixels"):
         encode(Picture(np.zeros((1, side, 1), np.uint8)), sink, name, 92, "all", ignore)
     assert not sink.exists()

@@ -12,7 +12,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from daemon.engine.codec.decode import decode
-from daemon.engine.codec.probe import _channels, _webp_size, probe
+from daemon.engine.codec.formats import channels
+from daemon.engine.codec.probe import _webp_size, probe
 from daemon.errors import BrokenImage, ImageTooLarge, ProEngineError, UnsupportedFormat
 from daemon.executor.intake_limits import IntakeLimits
 from tests.engine.codec.pictures import chunk, exif, noise, packed, png, save, with_chunk
@@ -27,6 +28,10 @@ WHOLE = {
     "vp8": save(noise(), "WEBP"),
     "vp8l": save(noise(), "WEBP", lossless=True),
     "vp8x": save(noise("RGBA"), "WEBP", exif=exif(orientation=6)),
+    "tiff": save(noise(), "TIFF"),
+    "tiff lzw": save(noise(), "TIFF", compression="tiff_lzw"),
+    "bmp": save(noise(), "BMP"),
+    "avif": save(noise(), "AVIF"),
 }
 
 
@@ -86,7 +91,7 @@ def test_a_jpeg_with_a_second_picture_behind_it_is_the_first(file: Path) -> None
     assert decode(file).pixels.shape == (24, 40, 3)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_headers_size_is_that_of_the_decoded_picture(file: Path, kind: str, orientation: int) -> None:
     file.write_bytes(save(noise(), kind, exif=exif(orientation=orientation)))
@@ -130,7 +135,7 @@ def test_probing_a_png_decodes_none_of_it(file: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"<html>", b"GIF89a" + bytes(20), b"BM" + bytes(60)])
 def test_what_is_no_picture_of_ours_is_refused(file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    with pytest.raises(UnsupportedFormat if content else BrokenImage):
+    with pytest.raises((UnsupportedFormat, BrokenImage) if content else BrokenImage):
         probe(file, MANY)
 
 
@@ -143,13 +148,10 @@ def test_the_content_counts_and_not_the_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        png(4, 4, depth=16, color=0, rows=bytes(36)),
-        png(4, 4, depth=16, color=2, rows=bytes(100)),
-        save(noise("CMYK"), "JPEG"),
         save(noise(), "PNG", save_all=True, append_images=[noise("L").convert("RGB")]),
         save(noise(), "WEBP", save_all=True, append_images=[noise("L").convert("RGB")]),
     ],
-    ids=["grey 16", "rgb 16", "cmyk", "apng", "animated webp"],
+    ids=["apng", "animated webp"],
 )
 def test_what_would_lose_something_is_refused(file: Path, content: bytes) -> None:
     file.write_bytes(content)
@@ -220,7 +222,7 @@ def test_what_a_picture_unpacks_to_is_what_is_decoded(file: Path, mode: str) -> 
     image = noise("P" if mode == "transparent" else mode)
     file.write_bytes(save(image, "PNG", **({"transparency": 3} if mode == "transparent" else {})))
     with Image.open(file) as opened:
-        assert opened.width * opened.height * _channels(opened) == decode(file).pixels.nbytes
+        assert opened.width * opened.height * channels(opened) == decode(file).pixels.nbytes
 
 
 def _flat(form: str) -> bytes:

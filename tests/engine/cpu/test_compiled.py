@@ -57,13 +57,14 @@ def test_kernel_is_compiled_once_and_then_read_from_the_cache(tmp_path: Path) ->
     code = f"""
 from pathlib import Path
 import numpy as np
+from daemon.engine.cpu.compiled import load_band
 from daemon.engine.cpu.upscaler import CpuUpscaler, prepare
 from daemon.engine.resampling import Resampling
 prepare(Path({str(tmp_path)!r}))
 engine = CpuUpscaler(threads=1)
 picture = engine.upscale(np.arange(300, dtype=np.uint8).reshape(10, 10, 3), (40, 40), Resampling(), lambda share: None)
 engine.close()
-print(int(picture.astype(np.int64).cumsum().sum()), sum(engine._enlarge_band.stats.cache_hits.values()))
+print(int(picture.astype(np.int64).cumsum().sum()), sum(load_band().stats.cache_hits.values()))
 """
     cold, warm = run(code).split(), run(code).split()
     assert [cold[1], warm[1]] == ["0", "1"]
@@ -74,6 +75,7 @@ def test_cache_is_where_prepare_puts_it_even_if_numba_was_imported_before(tmp_pa
     code = f"""
 import numba
 from pathlib import Path
+from daemon.engine.cpu.compiled import load_band
 from daemon.engine.cpu.upscaler import CpuUpscaler, prepare
 prepare(Path({str(tmp_path)!r}))
 CpuUpscaler(threads=1).close()
@@ -85,10 +87,10 @@ CpuUpscaler(threads=1).close()
 def test_a_broken_cache_costs_time_only(forgotten: pytest.MonkeyPatch) -> None:
     compile_band = kernels.compile_band
 
-    def broken(*, cached: bool) -> kernels.BandKernel:
+    def broken(*, deep: bool, cached: bool) -> kernels.BandKernel:
         if cached:
             raise EOFError("truncated")
-        return compile_band(cached=False)
+        return compile_band(deep=deep, cached=False)
 
     forgotten.setattr(kernels, "compile_band", broken)
     engine = CpuUpscaler(threads=1)
@@ -97,7 +99,7 @@ def test_a_broken_cache_costs_time_only(forgotten: pytest.MonkeyPatch) -> None:
 
 
 def test_a_kernel_that_does_not_compile_is_a_failed_device(forgotten: pytest.MonkeyPatch) -> None:
-    def impossible(*, cached: bool) -> kernels.BandKernel:
+    def impossible(*, deep: bool, cached: bool) -> kernels.BandKernel:
         raise RuntimeError("no such instruction")
 
     forgotten.setattr(kernels, "compile_band", impossible)

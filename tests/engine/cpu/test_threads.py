@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from daemon.engine.cpu.compiled import load_band
 from daemon.engine.cpu.upscaler import CpuUpscaler
 from daemon.engine.resampling import Resampling
 from daemon.errors import Cancelled, DeviceFailed, OutOfMemory
@@ -41,7 +42,7 @@ def test_progress_is_told_on_the_callers_thread(engine: CpuUpscaler) -> None:
 def test_after_a_cancel_no_band_is_begun_and_none_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = CpuUpscaler(threads=2, band_rows=1)
     begun, under_way = [0], [0]
-    kernel, lock = engine._enlarge_band, threading.Lock()
+    kernel, lock = load_band(), threading.Lock()
 
     def counted(*arguments: Any) -> None:
         with lock:
@@ -51,7 +52,7 @@ def test_after_a_cancel_no_band_is_begun_and_none_is_under_way(monkeypatch: pyte
         with lock:
             under_way[0] -= 1
 
-    monkeypatch.setattr(engine, "_enlarge_band", counted)
+    monkeypatch.setattr("daemon.engine.cpu.upscaler.load_band", lambda **_: counted)
     with pytest.raises(Cancelled):
         engine.upscale(SOURCE, (64, 512), Resampling(), cancel)
     assert under_way[0] == 0
@@ -68,7 +69,7 @@ def test_a_kernel_out_of_memory_is_told_as_such_and_leaves_the_engine_usable(mon
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "_enlarge_band", exhausted)
+        patch.setattr("daemon.engine.cpu.upscaler.load_band", lambda **_: exhausted)
         with pytest.raises(OutOfMemory):
             engine.upscale(SOURCE, SIZE, Resampling(), quietly)
     assert engine.upscale(SOURCE, SIZE, Resampling(), quietly).shape == (256, 256, 3)

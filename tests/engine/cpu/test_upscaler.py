@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from daemon.engine.cpu.upscaler import CpuUpscaler
 from daemon.engine.reference import lanczos
 from daemon.engine.resampling import Light, Resampling
-from daemon.engine.upscaler import DeviceKind
+from daemon.engine.upscaler import DeviceKind, Pixels
 
-Bytes = NDArray[np.uint8]
+DEPTHS = [np.uint8, np.uint16]
 RECIPES = [Resampling(light, antiring) for light in Light for antiring in (0.0, 0.5, 1.0)]
 FAITHFUL = Resampling()
 
@@ -25,29 +24,37 @@ def quietly(_share: float) -> None:
     """Progress nobody looks at."""
 
 
-def noise(height: int, width: int, channels: int, seed: int = 0) -> Bytes:
-    """Edges as hard as they come, with whole regions of alpha 0 and of alpha 255."""
-    picture = np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+def noise(height: int, width: int, channels: int, seed: int = 0, depth: type[np.unsignedinteger] = np.uint8) -> Pixels:
+    """Edges as hard as they come, with whole regions of no alpha and of all."""
+    white = np.iinfo(depth).max
+    picture = np.random.default_rng(seed).integers(0, white, (height, width, channels), dtype=depth, endpoint=True)
     if channels == 4:
         picture[: height // 2, : width // 2, 3] = 0
-        picture[height // 2 :, width // 2 :, 3] = 255
+        picture[height // 2 :, width // 2 :, 3] = white
     return picture
 
 
-def assert_as_reference(result: Bytes, source: Bytes, resampling: Resampling) -> None:
-    """At most one level off, but for colours under alpha 0, which nobody sees and rounding errors decide."""
+def assert_as_reference(result: Pixels, source: Pixels, resampling: Resampling) -> None:
+    """At most one level off, of 255 or of 65535, but for colours under alpha of next to nothing, which nobody sees and
+    rounding errors decide.
+    """
     height, width = result.shape[:2]
-    exact = np.rint(lanczos.upscale(source, width, height, resampling) * 255).astype(np.int64)
-    off = np.abs(result - exact)
+    assert result.dtype == source.dtype
+    white = np.iinfo(source.dtype).max
+    exact = np.rint(lanczos.upscale(source, width, height, resampling) * white).astype(np.int64)
+    off, unseen = np.abs(result - exact), white // 255 - 1
     if result.shape[2] == 4:
-        off[..., :3][(result[..., 3] == 0) | (exact[..., 3] == 0)] = 0
+        off[..., :3][(result[..., 3] <= unseen) | (exact[..., 3] <= unseen)] = 0
     assert off.max() <= 1
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("resampling", RECIPES, ids=lambda recipe: f"{recipe.light}-{recipe.antiring}")
-def test_is_within_one_level_of_the_reference(engine: CpuUpscaler, resampling: Resampling, channels: int) -> None:
-    source = noise(37, 53, channels)
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_is_within_one_level_of_the_reference(
+    engine: CpuUpscaler, resampling: Resampling, channels: int, depth: type[np.unsignedinteger]
+) -> None:
+    source = noise(37, 53, channels, depth=depth)
     assert_as_reference(engine.upscale(source, (113, 91), resampling, quietly), source, resampling)
 
 
@@ -74,6 +81,7 @@ def test_takes_pictures_smaller_than_the_filter(engine: CpuUpscaler, shape: tupl
     channels=st.sampled_from([1, 3, 4]),
     resampling=st.sampled_from(RECIPES),
     seed=st.integers(0, 1000),
+    depth=st.sampled_from(DEPTHS),
 )
 def test_is_within_one_level_for_any_sizes(
     engine: CpuUpscaler,
@@ -82,8 +90,9 @@ def test_is_within_one_level_for_any_sizes(
     channels: int,
     resampling: Resampling,
     seed: int,
+    depth: type[np.unsignedinteger],
 ) -> None:
-    source = noise(size[1], size[0], channels, seed)
+    source = noise(size[1], size[0], channels, seed, depth)
     out_size = (size[0] + more[0], size[1] + more[1])
     assert_as_reference(engine.upscale(source, out_size, resampling, quietly), source, resampling)
 
@@ -93,6 +102,15 @@ def test_keeps_every_flat_colour(engine: CpuUpscaler, resampling: Resampling) ->
     for level in range(256):
         flat = np.full((5, 7, 3), level, np.uint8)
         assert np.all(engine.upscale(flat, (20, 13), resampling, quietly) == level)
+
+
+@pytest.mark.parametrize("resampling", RECIPES, ids=lambda recipe: f"{recipe.light}-{recipe.antiring}")
+def test_keeps_every_flat_colour_of_16_bits(engine: CpuUpscaler, resampling: Resampling) -> None:
+    """All at once: squares so large that none of another reaches their middle."""
+    levels = np.arange(0, 65536, 13, dtype=np.uint16)
+    squares = np.repeat(np.repeat(levels[None, :, None], 7, axis=0), 7, axis=1)
+    enlarged = engine.upscale(squares, (14 * len(levels), 14), resampling, quietly)
+    assert np.array_equal(enlarged[7, 7::14, 0], levels)
 
 
 @pytest.mark.parametrize("light", list(Light))

@@ -10,7 +10,7 @@ import pytest
 
 from daemon.engine.gpu import workspace
 from daemon.engine.gpu.border import device_errors
-from daemon.engine.gpu.lanczos import SOFTWARE, TileSize, lanczos_passes
+from daemon.engine.gpu.lanczos import SOFTWARE, Layout, TileSize, lanczos_passes
 from daemon.engine.gpu.pipeline import compile_pass
 from daemon.engine.gpu.upscaler import SMALLEST_TILE, GpuUpscaler
 from daemon.engine.resampling import Light, Resampling
@@ -30,12 +30,12 @@ class Stingy(workspace.Workspace):
     most = 0
     asked: list[int]
 
-    def __init__(self, device: Any, size: TileSize, channels: int) -> None:
+    def __init__(self, device: Any, size: TileSize, layout: Layout) -> None:
         words = size.columns * size.out_rows
         Stingy.asked.append(words)
         if words > Stingy.most:
             raise OutOfMemory("no memory for a tile")
-        super().__init__(device, size, channels)
+        super().__init__(device, size, layout)
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_closing_twice_and_closing_a_lost_device_are_quiet(own_engine: GpuUpscal
 
 
 def test_the_error_of_a_broken_shader_names_its_label(own_engine: GpuUpscaler) -> None:
-    broken = lanczos_passes(GAMMA, 3, SOFTWARE)[0]
+    broken = lanczos_passes(GAMMA, Layout(3), SOFTWARE)[0]
     with pytest.raises(DeviceFailed, match=r"lanczos_x\.wgsl(?s:.)*nonsense"):
         compile_pass(own_engine._handle, broken, source="@compute fn main() { nonsense(); }")
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from PIL import Image
 
 from daemon.engine.gpu.lanczos import HARDWARE, SOFTWARE
@@ -16,37 +15,45 @@ from daemon.engine.gpu.upscaler import GpuUpscaler
 from daemon.engine.gpu.workspace import workspace_bytes
 from daemon.engine.reference.lanczos import upscale as reference
 from daemon.engine.resampling import Light, Resampling
-from daemon.engine.upscaler import Upscaler
+from daemon.engine.upscaler import Pixels, Upscaler
 from daemon.executor.needs import GridTiles
 
-Bytes = NDArray[np.uint8]
+DEPTHS = [np.uint8, np.uint16]
+# levels of 65535: our power and exponential are the driver's, in single precision
+MOST_OFF_DEEP = 2
 GAMMA = Resampling(Light.GAMMA, 0.0)
 SHARED = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 RECIPES = [Resampling(light, antiring) for light in Light for antiring in (0.0, 0.5, 1.0)]
 
 
-def noise(width: int, height: int, channels: int, seed: int = 0) -> Bytes:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+def noise(width: int, height: int, channels: int, seed: int = 0, depth: type[np.unsignedinteger] = np.uint8) -> Pixels:
+    most = np.iinfo(depth).max
+    return np.random.default_rng(seed).integers(0, most, (height, width, channels), dtype=depth, endpoint=True)
 
 
-def run(engine: GpuUpscaler, source: Bytes, out_size: tuple[int, int], resampling: Resampling) -> Bytes:
+def run(engine: GpuUpscaler, source: Pixels, out_size: tuple[int, int], resampling: Resampling) -> Pixels:
     return engine.upscale(source, out_size, resampling, lambda _share: None)
 
 
-def assert_as_reference(engine: GpuUpscaler, source: Bytes, out_size: tuple[int, int], resampling: Resampling) -> None:
-    """At most one level off. Where alpha itself is under half a level, nothing of the colour can be seen."""
+def assert_as_reference(engine: GpuUpscaler, source: Pixels, out_size: tuple[int, int], resampling: Resampling) -> None:
+    """At most one level of 255 off. Where alpha is under half of such a level, nothing of the colour can be seen."""
     made = run(engine, source, out_size, resampling)
-    exact = reference(source, *out_size, resampling) * 255
+    assert made.dtype == source.dtype
+    white = np.iinfo(source.dtype).max
+    exact = reference(source, *out_size, resampling) * white
     off = np.abs(made - np.rint(exact))
     if source.shape[2] == 4:
-        off[exact[:, :, 3] < 0.5, :3] = 0
-    assert off.max() <= 1
+        off[exact[:, :, 3] < white / 255 / 2, :3] = 0
+    assert off.max() <= (MOST_OFF_DEEP if white > 255 else 1)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("resampling", RECIPES, ids=lambda r: f"{r.light}-{r.antiring}")
-def test_noise_is_as_in_the_reference(engine: GpuUpscaler, channels: int, resampling: Resampling) -> None:
-    assert_as_reference(engine, noise(37, 21, channels), (74, 42), resampling)
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_noise_is_as_in_the_reference(
+    engine: GpuUpscaler, channels: int, resampling: Resampling, depth: type[np.unsignedinteger]
+) -> None:
+    assert_as_reference(engine, noise(37, 21, channels, depth=depth), (74, 42), resampling)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -64,6 +71,7 @@ def test_any_ratio_and_tiny_pictures(engine: GpuUpscaler, size: tuple[int, int],
     channels=st.sampled_from([1, 3, 4]),
     resampling=st.sampled_from(RECIPES),
     tile=st.integers(8, 90),
+    depth=st.sampled_from(DEPTHS),
 )
 def test_any_size_in_any_tiles(
     engine: GpuUpscaler,
@@ -72,16 +80,20 @@ def test_any_size_in_any_tiles(
     channels: int,
     resampling: Resampling,
     tile: int,
+    depth: type[np.unsignedinteger],
 ) -> None:
     engine._most = (tile, tile)
     out_size = (round(size[0] * ratio[0]), round(size[1] * ratio[1]))
-    assert_as_reference(engine, noise(*size, channels), out_size, resampling)
+    assert_as_reference(engine, noise(*size, channels, depth=depth), out_size, resampling)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("ratio", [1, 2, 3.3])
-def test_tiled_equals_whole_bit_for_bit(engine: GpuUpscaler, channels: int, ratio: float) -> None:
-    source = noise(150, 90, channels)
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_tiled_equals_whole_bit_for_bit(
+    engine: GpuUpscaler, channels: int, ratio: float, depth: type[np.unsignedinteger]
+) -> None:
+    source = noise(150, 90, channels, depth=depth)
     out_size = (round(150 * ratio), round(90 * ratio))
     resampling = Resampling(Light.SIGMOID, 0.5)
     whole = run(engine, source, out_size, resampling)
@@ -91,10 +103,11 @@ def test_tiled_equals_whole_bit_for_bit(engine: GpuUpscaler, channels: int, rati
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("depth", DEPTHS)
 def test_the_schedules_for_gpus_and_for_software_drivers_give_the_same(
-    engine: GpuUpscaler, own_engine: GpuUpscaler, channels: int
+    engine: GpuUpscaler, own_engine: GpuUpscaler, channels: int, depth: type[np.unsignedinteger]
 ) -> None:
-    source, resampling = noise(150, 90, channels), Resampling(Light.LINEAR, 0.5)
+    source, resampling = noise(150, 90, channels, depth=depth), Resampling(Light.LINEAR, 0.5)
     made = []
     for plan in (HARDWARE, SOFTWARE):
         own_engine._schedule = plan

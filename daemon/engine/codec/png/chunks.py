@@ -8,6 +8,7 @@ import mmap
 import struct
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -15,6 +16,7 @@ COLOR_TYPES: Final = {1: 0, 2: 4, 3: 2, 4: 6}  # by channels: grey, grey and alp
 EXIF_HEAD: Final = b"Exif\0\0"
 METRES_AN_INCH: Final = 0.0254
 PER_METRE: Final = 1
+XMP_HEAD: Final = b"XML:com.adobe.xmp\0\0\0\0\0"  # keyword; not compressed, no language, no translated keyword
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
@@ -42,8 +44,14 @@ def travelling(
     if exif:
         yield chunk(b"eXIf", exif.removeprefix(EXIF_HEAD))
     if xmp:
-        # keyword, not compressed, no language, no translated keyword
-        yield chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp.decode("utf-8", "replace").encode())
+        yield chunk(b"iTXt", XMP_HEAD + xmp.decode("utf-8", "replace").encode())
+
+
+def xmp_behind(path: Path) -> bytes | None:
+    """XMP that stands anywhere in a PNG, as the XMP specification wants it: not compressed."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        texts = (view[start:end] for kind, start, end in chunks_in(view) if kind == b"iTXt")
+        return next((text.removeprefix(XMP_HEAD) for text in texts if text.startswith(XMP_HEAD)), None)
 
 
 def chunks_in(view: mmap.mmap) -> Iterator[tuple[bytes, int, int]]:

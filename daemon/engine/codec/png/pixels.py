@@ -22,6 +22,7 @@ from zlib_ng import zlib_ng
 
 from daemon.engine.codec.png.chunks import chunk
 from daemon.engine.codec.png.filtering import RowFilter, row_filter
+from daemon.engine.upscaler import Pixels
 
 Bytes = NDArray[np.uint8]
 STREAM_HEAD: Final = b"\x78\x01"  # RFC 1950: deflate, a window of 32 KiB, the fastest of its levels
@@ -62,14 +63,21 @@ class Band:
     rows: int
 
 
-def bands_of(samples: Bytes, band_bytes: int = BAND_BYTES) -> Iterator[tuple[Bytes, Bytes]]:
-    """(H, row bytes) cut into bands of whole rows, each with the row above it; above the first are zeros."""
-    rows = max(1, band_bytes // samples.shape[1])
-    above = np.zeros(samples.shape[1], np.uint8)
+def bands_of(samples: Pixels, band_bytes: int = BAND_BYTES) -> Iterator[tuple[Bytes, Bytes]]:
+    """(H, row samples) as bytes, in bands of whole rows, each with the row above it; above the first are zeros."""
+    row_bytes = samples.shape[1] * samples.itemsize
+    rows = max(1, band_bytes // row_bytes)
+    above = np.zeros(row_bytes, np.uint8)
     for start in range(0, samples.shape[0], rows):
-        band = samples[start : start + rows]
+        band = _as_bytes(samples[start : start + rows])
         yield band, above
         above = band[-1]
+
+
+def _as_bytes(samples: Pixels) -> Bytes:
+    """The larger byte of each first, as a PNG has them."""
+    ordered = np.ascontiguousarray(samples, samples.dtype.newbyteorder(">"))
+    return ordered.view(np.uint8)
 
 
 def idat_chunks(bands: Iterable[tuple[Bytes, Bytes]], pixel_bytes: int, threads: int) -> Generator[tuple[bytes, int]]:

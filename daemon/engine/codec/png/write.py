@@ -6,13 +6,9 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from daemon.engine.codec.png.chunks import end, head
 from daemon.engine.codec.png.pixels import bands_of, idat_chunks
-
-EIGHT_BITS = 8
+from daemon.engine.upscaler import Pixels
 
 
 class Writable(Protocol):
@@ -21,20 +17,20 @@ class Writable(Protocol):
 
 def write_png(
     file: Writable,
-    pixels: NDArray[np.uint8],
+    pixels: Pixels,
     travelling: bytes,
     threads: int,
     on_share: Callable[[float], None],
 ) -> None:
-    """Write (H, W, C) `pixels`, C of 1, 2, 3 or 4, with the chunks `travelling` before them.
+    """Write (H, W, C) `pixels` of 8 or 16 bits, C of 1, 2, 3 or 4, with the chunks `travelling` before them.
 
     `on_share` gets the share of the rows that are written; what it raises stops the work, and passes through.
     """
     height, width, channels = pixels.shape
-    file.write(head(width, height, channels, EIGHT_BITS) + travelling)
-    samples = np.ascontiguousarray(pixels).reshape(height, width * channels)
+    file.write(head(width, height, channels, 8 * pixels.itemsize) + travelling)
+    samples = pixels.reshape(height, width * channels)
     done = 0
-    with closing(idat_chunks(bands_of(samples), channels, threads)) as chunks:
+    with closing(idat_chunks(bands_of(samples), channels * pixels.itemsize, threads)) as chunks:
         for content, rows in chunks:
             file.write(content)
             done += rows
