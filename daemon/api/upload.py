@@ -134,12 +134,11 @@ async def _store(chunks: AsyncIterator[bytes], path: Path, limit: int, pace: Pac
     """
     loop = asyncio.get_running_loop()
     thread = ThreadPoolExecutor(1, thread_name_prefix="upload")
-    behind: deque[asyncio.Future[None]] = deque()
-    digest, opened, is_whole = hashlib.sha256(), contextlib.ExitStack(), False
+    landing, is_whole = _Landing(path), False
+    behind: deque[asyncio.Future[None]] = deque([loop.run_in_executor(thread, landing.open)])
     try:
-        file = await pace.rest(loop.run_in_executor(thread, _open, path, opened))
         async for batch in _batches(chunks, limit):
-            behind.append(loop.run_in_executor(thread, _write, file, digest, batch))
+            behind.append(loop.run_in_executor(thread, landing.write, batch))
             if len(behind) > MOST_BEHIND:
                 await pace.rest(behind.popleft())
         while behind:
@@ -148,10 +147,44 @@ async def _store(chunks: AsyncIterator[bytes], path: Path, limit: int, pace: Pac
     finally:
         for write in behind:
             write.cancel()
-        # after what is being opened or written just now, which goes on whoever was cancelled here
-        thread.submit(_close, opened, None if is_whole else path)
+        # after what is being written just now, which goes on whoever was cancelled here
+        thread.submit(landing.close if is_whole else landing.give_up)
         thread.shutdown(wait=False)
-    return digest.hexdigest()
+    return landing.sha256
+
+
+class _Landing:
+    """Where an upload is written, and hashed: for its one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+        self._digest = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def open(self) -> None:
+        with disk_errors():
+            self._file = self._path.open("wb")
+
+    def write(self, batch: list[bytes]) -> None:
+        assert self._file is not None
+        with disk_errors():
+            for chunk in batch:
+                self._file.write(chunk)
+                self._digest.update(chunk)
+            self._file.flush()
+
+    def close(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # a full disk may tell of it here once more
+                self._file.close()
+
+    def give_up(self) -> None:
+        self.close()
+        _remove(self._path)
 
 
 async def _batches(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[list[bytes]]:
@@ -172,26 +205,6 @@ async def _batches(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[li
 def _require_size(size: int, limit: int) -> None:
     if size > limit:
         raise UploadTooLarge(f"the upload is larger than {limit >> 20} MiB")
-
-
-def _open(path: Path, opened: contextlib.ExitStack) -> BinaryIO:
-    with disk_errors():
-        return opened.enter_context(path.open("wb"))
-
-
-def _close(opened: contextlib.ExitStack, unfinished: Path | None) -> None:
-    with contextlib.suppress(OSError):  # a full disk may tell of it here once more
-        opened.close()
-    if unfinished is not None:
-        _remove(unfinished)
-
-
-def _write(file: BinaryIO, digest: hashlib._Hash, batch: list[bytes]) -> None:
-    with disk_errors():
-        for chunk in batch:
-            file.write(chunk)
-            digest.update(chunk)
-        file.flush()
 
 
 def _clean_name(name: str | None) -> str:

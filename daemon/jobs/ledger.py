@@ -67,10 +67,19 @@ class Ledger:
             self._figures.job_over(job)
             log_outcome(job)
 
-    async def admit(self, job: Job, request: Request, entry: CacheEntry | None = None) -> tuple[Job, bool]:
+    async def admit(
+        self,
+        job: Job,
+        request: Request,
+        entry: CacheEntry | None = None,
+        keep: Callable[[], None] = lambda: None,
+    ) -> tuple[Job, bool]:
         """Commit a new job, `queued` or, where `entry` answers it, `done`; False where its key was known already.
 
+        `keep` gives a new job's upload its lasting name, on the store's own thread: first the file, then its row.
+
         Raises:
+            DiskFull, or what else `keep` raises; then there is no job.
             IdempotencyConflict: the key stands for another request.
             ResultExpired: the sweep was faster, and `entry` is gone.
         """
@@ -80,6 +89,7 @@ class Ledger:
                 return known, None
             if entry is not None and cache.find(c, entry.key, job.created_at) is None:
                 raise ResultExpired("the cached result is gone")
+            keep()
             admitted = jobs.insert(c, job, request.idempotency_key, request.fingerprint)
             if entry is None:
                 cache.keep_upload(c, upload_path(job.image_hash))

@@ -132,14 +132,19 @@ class Submission:
 
     async def _queue_new(self, upload: Upload, spec: JobSpec, request: Request) -> Job:
         with self._queue.place(request.owner):
-            await self._require_cache()
-            job = await self._probed(upload, spec, request.owner)
+            room = asyncio.create_task(self._require_cache())  # asked for while the header is read
+            try:
+                job = await self._probed(upload, spec, request.owner)
+            finally:
+                await room
             lasting = upload_path(upload.sha256)
             with self._files.holding(lasting):
-                await asyncio.to_thread(self._files.keep, upload.path, lasting)
-                job, is_new = await self._ledger.admit(job, request)
+                job, is_new = await self._ledger.admit(
+                    job, request, keep=lambda: self._files.keep(upload.path, lasting)
+                )
             if is_new:
                 self._queue.put(job)
+                await asyncio.sleep(0)  # a worker that is free gets it before anybody writes an answer
         return job
 
     async def _probed(self, upload: Upload, spec: JobSpec, owner: str) -> Job:

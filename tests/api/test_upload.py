@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 import pytest
 import structlog
 
+from daemon.api import upload
 from tests.api.conftest import PATIENCE, Service, form, nothing_logged, png, serving, the_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -246,9 +247,8 @@ async def test_an_upload_that_is_slow_but_gets_on_is_taken(service: Service) -> 
 
 async def test_a_disk_that_is_slow_is_not_the_senders_fault(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     held = threading.Event()
-    monkeypatch.setattr(
-        "daemon.api.upload._open", lambda path, kept: held.wait(PATIENCE) and kept.enter_context(path.open("wb"))
-    )
+    opened = upload._Landing.open
+    monkeypatch.setattr(upload._Landing, "open", lambda landing: held.wait(PATIENCE) and opened(landing))
     async with hasty(service, 0.1) as hasty_service:
         asyncio.get_running_loop().call_later(0.4, held.set)
         await hasty_service.submit()
