@@ -11,8 +11,9 @@ from typing import Final, Literal
 import numpy as np
 
 from daemon.engine.codec.decode import decode
-from daemon.engine.codec.encode import Written, encode
+from daemon.engine.codec.encode import Written, encode, require_holdable
 from daemon.engine.resampling import Resampling
+from daemon.engine.truth import require_light
 from daemon.engine.upscaler import Pixels, Upscaler
 from daemon.errors import DeviceFailed
 from daemon.executor.messages import Stages, Work
@@ -48,6 +49,7 @@ def upscale(
     started = time.perf_counter()
     on_progress(0.0, "decode")
     picture = decode(source)
+    require_holdable(picture.pixels, work.format)
     decoded = time.perf_counter()
 
     def on_tile(fraction: float) -> None:
@@ -58,6 +60,7 @@ def upscale(
         try:
             engine = upscaler(picture.pixels.dtype == np.uint16)
             pixels = engine.upscale(picture.pixels, (work.width, work.height), Resampling(), on_tile)
+            require_light(picture.pixels, pixels)
             break
         except DeviceFailed as error:
             failover(error)

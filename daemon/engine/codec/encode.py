@@ -59,6 +59,7 @@ def encode(
         DiskFull: no space was left.
     """
     FACTS[name].require_size(picture.pixels.shape[1], picture.pixels.shape[0])
+    require_holdable(picture.pixels, name)
     picture = replace(picture, pixels=_as_held(picture.pixels, name))
     along = kept(picture, name, keep_metadata)
     try:
@@ -92,14 +93,19 @@ def _write(
     return Written(sink.size, sink.sha256)
 
 
+def require_holdable(pixels: Pixels, name: OutputFormat) -> None:
+    """Raises BadRequest over transparency that the format cannot hold, before any work is done for nothing."""
+    transparent = pixels.shape[2] == RGBA and pixels[:, :, 3].min() != np.iinfo(pixels.dtype).max
+    if transparent and not OUTPUT[name].alpha:
+        raise BadRequest(f"{name} cannot hold transparency, which this picture has: ask for png or webp")
+
+
 def _as_held(pixels: Pixels, name: OutputFormat) -> Pixels:
     """The pixels as the format can hold them."""
     rules = OUTPUT[name]
     if pixels.dtype == np.uint16 and rules.bits == EIGHT:
         pixels = to_eight_bits(cast("NDArray[np.uint16]", pixels))
     if pixels.shape[2] == RGBA and not rules.alpha:
-        if pixels[:, :, 3].min() != np.iinfo(pixels.dtype).max:
-            raise BadRequest(f"{name} cannot hold transparency, which this picture has: ask for png or webp")
         pixels = np.ascontiguousarray(pixels[:, :, :3])
     return pixels
 

@@ -17,8 +17,9 @@ from daemon.engine.gpu.params import TAPS_PER_BINDING
 from daemon.engine.gpu.pipeline import Pipeline
 from daemon.engine.gpu.staging import stage
 from daemon.engine.gpu.workspace import Workspace, workspace_bytes
-from daemon.engine.resampling import AxisTaps, Light, Resampling, lanczos3_taps
+from daemon.engine.resampling import RADIUS, AxisTaps, Light, Resampling, lanczos3_taps
 from daemon.engine.tiling import Tile, plan_tiles
+from daemon.engine.truth import require_light
 from daemon.engine.upscaler import Device, Pixels
 from daemon.errors import DeviceFailed, OutOfMemory
 from daemon.executor.needs import GridTiles
@@ -111,6 +112,7 @@ class GpuUpscaler:
                 self._load(workspace, source, tile, before, taps, resampling.antiring)
                 self._run(workspace, pipeline, bind_groups, TileSize.of(tile, layout))
                 self._read(workspace, tile, result, channels)
+            self._check(source, tile, result)
             before = tile
             yield done / len(tiles)
 
@@ -158,6 +160,11 @@ class GpuUpscaler:
         encoder.copy_buffer_to_buffer(workspace.result, 0, workspace.readback, 0, result_bytes)
         self._handle.queue.submit([encoder.finish(label="tile")])
 
+    def _check(self, source: Pixels, tile: Tile, result: Pixels) -> None:
+        channels = source.shape[2]
+        rows = result[tile.y.out_start : tile.y.out_stop, tile.x.out_start * channels : tile.x.out_stop * channels]
+        require_light(inside(source, tile), rows)
+
     def _read(self, workspace: Workspace, tile: Tile, result: Pixels, channels: int) -> None:
         """Copy the finished rows to their place; mapped memory dies with `unmap`, so nothing of it is kept."""
         size = TileSize.of(tile, workspace.layout)
@@ -176,6 +183,12 @@ class GpuUpscaler:
             del rows, mapped
         finally:
             workspace.readback.unmap()
+
+
+def inside(source: Pixels, tile: Tile) -> Pixels:
+    """The pixels of the source that lie in a tile, its halo left out."""
+    y, x = (slice(max(span.src_start + RADIUS, 0), max(span.src_stop - RADIUS, 0)) for span in (tile.y, tile.x))
+    return source[y, x]
 
 
 def allocate_picture(size: tuple[int, int], channels: int, dtype: np.dtype[Any]) -> Pixels:

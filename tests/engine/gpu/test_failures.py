@@ -14,6 +14,8 @@ from daemon.engine.gpu.lanczos import SOFTWARE, Layout, TileSize, lanczos_passes
 from daemon.engine.gpu.pipeline import compile_pass
 from daemon.engine.gpu.upscaler import SMALLEST_TILE, GpuUpscaler
 from daemon.engine.resampling import Light, Resampling
+from daemon.engine.tiling import Tile
+from daemon.engine.upscaler import Pixels
 from daemon.errors import Cancelled, DeviceFailed, OutOfMemory
 
 SOURCE = np.random.default_rng(1).integers(0, 256, (100, 100, 3), dtype=np.uint8)
@@ -145,3 +147,25 @@ def test_our_own_errors_pass_the_border_and_foreign_memory_errors_become_ours() 
         raise MemoryError
     with pytest.raises(OutOfMemory), device_errors("a tile"):
         raise RuntimeError("Validation Error: Not enough memory left")
+
+
+def test_a_tile_that_comes_out_black_is_a_failed_device(
+    own_engine: GpuUpscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is computed for the second of the tiles: its buffer is as the driver hands it out, all zeros."""
+    own_engine._most = (64, 64)
+    read, tiles = GpuUpscaler._read, []
+
+    def nothing_from_the_second(
+        engine: GpuUpscaler, space: workspace.Workspace, tile: Tile, result: Pixels, channels: int
+    ) -> None:
+        tiles.append(tile)
+        if len(tiles) == 1:
+            read(engine, space, tile, result, channels)
+        else:
+            result[tile.y.out_start : tile.y.out_stop, tile.x.out_start * channels : tile.x.out_stop * channels] = 0
+
+    monkeypatch.setattr(GpuUpscaler, "_read", nothing_from_the_second)
+    with pytest.raises(DeviceFailed, match="black"):
+        own_engine.upscale(SOURCE, (200, 200), Resampling(), lambda _share: None)
+    assert len(tiles) == 2
