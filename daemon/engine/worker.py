@@ -20,7 +20,7 @@ with uncollected():
     from daemon.engine.channel import Channel, own_output
     from daemon.engine.choose import Choice, choose, facts
     from daemon.engine.codec.png.filtering import row_filter
-    from daemon.engine.cpu.compiled import prepare
+    from daemon.engine.cpu.compiled import load_band, prepare
     from daemon.engine.memory import MemoryWatch, resident_bytes
     from daemon.engine.upscale import Stage, upscale
     from daemon.engine.upscaler import DeviceKind, Upscaler
@@ -71,11 +71,17 @@ class Worker:
         prepare(self._cache)
         self._open()
         self._channel.send(Ready())
-        threading.Thread(target=row_filter, name="warm-up", daemon=True).start()  # before the first PNG needs it
+        threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         while True:
             run = self._jobs.get()
             with self._memory.watching():
                 self._run(run)
+
+    def _warm_up(self) -> None:
+        """Kernels that only some pictures need, before the first of them does; on a new machine they are compiled."""
+        row_filter()
+        if self._choice.upscaler.device.kind is DeviceKind.CPU:
+            load_band(deep=True)
 
     def _open(self) -> None:
         try:

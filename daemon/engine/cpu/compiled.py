@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from daemon.engine.cpu.png_filter import PngFilterKernel
 
 CACHE_VARIABLE: Final = "NUMBA_CACHE_DIR"
+_loading: Final = threading.Lock()
 Kernel_co = TypeVar("Kernel_co", covariant=True)
 
 
@@ -53,9 +55,14 @@ def _sources_digest() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 
-@lru_cache(maxsize=2)
 def load_band(*, deep: bool = False) -> BandKernel:
     """The band kernel for samples of 8 bits, or of 16 where `deep`. Raises as `_load` does."""
+    with _loading:  # whoever comes second waits, and compiles nothing
+        return _load_band(deep=deep)
+
+
+@lru_cache(maxsize=2)
+def _load_band(*, deep: bool) -> BandKernel:
 
     def compile_it(*, cached: bool) -> BandKernel:
         from daemon.engine.cpu.kernels import compile_band

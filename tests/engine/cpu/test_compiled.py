@@ -22,7 +22,7 @@ SOURCE = np.random.default_rng(2).integers(0, 256, (9, 9, 3), dtype=np.uint8)
 @pytest.fixture
 def forgotten(monkeypatch: pytest.MonkeyPatch, engine: CpuUpscaler) -> pytest.MonkeyPatch:
     """`load_band` has its work before it again; afterwards the environment is as it was."""
-    compiled.load_band.cache_clear()
+    compiled._load_band.cache_clear()
     monkeypatch.setenv(compiled.CACHE_VARIABLE, os.environ[compiled.CACHE_VARIABLE])
     return monkeypatch
 
