@@ -6,19 +6,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
+from daemon.engine.animate import animate
+from daemon.engine.codec.animation import opened_animation
 from daemon.engine.codec.decode import decode
 from daemon.engine.codec.encode import Written, encode, require_holdable
 from daemon.engine.resampling import Resampling
+from daemon.engine.stages import Stage
 from daemon.engine.truth import require_light
 from daemon.engine.upscaler import Pixels, Upscaler
 from daemon.errors import DeviceFailed
 from daemon.executor.messages import Stages, Work
 
-Stage = Literal["decode", "upscale", "encode"]
+__all__ = ["Outcome", "Stage", "upscale"]
+
 # Shares of the one progress figure, from timings of photographs: encoding a PNG takes about as long as enlarging.
 DECODED: Final = 0.05
 UPSCALED: Final = 0.60
@@ -30,7 +34,7 @@ class Outcome:
     written: Written
     stages: Stages
     # Source and result: to give back their memory takes milliseconds, for which the client's answer need not wait.
-    pixels: tuple[Pixels, Pixels]
+    pixels: tuple[Pixels, ...] = ()
 
 
 def upscale(
@@ -41,13 +45,38 @@ def upscale(
     on_progress: Callable[[float, Stage], None],
     failover: Callable[[DeviceFailed], None],
 ) -> Outcome:
-    """Make of the picture at `source` what `work` asks for, at `sink`.
+    """Make of the picture at `source`, or of each frame of an animation, what `work` asks for, at `sink`.
 
     `upscaler` names the engine to use now, for 16 bits or not; when it fails, `failover` puts another in its place or
     raises. Whatever `on_progress` raises stops the job between two tiles, or two pieces of the encoded file.
     """
-    started = time.perf_counter()
     on_progress(0.0, "decode")
+
+    def enlarge(pixels: Pixels, on_tile: Callable[[float], None]) -> Pixels:
+        while True:
+            try:
+                engine = upscaler(pixels.dtype == np.uint16)
+                made = engine.upscale(pixels, (work.width, work.height), Resampling(), on_tile)
+                require_light(pixels, made)
+            except DeviceFailed as error:
+                failover(error)
+            else:
+                return made
+
+    with opened_animation(source) as animation:
+        if animation is not None:
+            return Outcome(*animate(animation, sink, work, enlarge, on_progress))
+    return _still(source, sink, work, enlarge, on_progress)
+
+
+def _still(
+    source: Path,
+    sink: Path,
+    work: Work,
+    enlarge: Callable[[Pixels, Callable[[float], None]], Pixels],
+    on_progress: Callable[[float, Stage], None],
+) -> Outcome:
+    started = time.perf_counter()
     picture = decode(source)
     require_holdable(picture.pixels, work.format)
     decoded = time.perf_counter()
@@ -56,14 +85,7 @@ def upscale(
         on_progress(DECODED + (UPSCALED - DECODED) * fraction, "upscale")
 
     on_tile(0.0)
-    while True:
-        try:
-            engine = upscaler(picture.pixels.dtype == np.uint16)
-            pixels = engine.upscale(picture.pixels, (work.width, work.height), Resampling(), on_tile)
-            require_light(picture.pixels, pixels)
-            break
-        except DeviceFailed as error:
-            failover(error)
+    pixels = enlarge(picture.pixels, on_tile)
     upscaled = time.perf_counter()
     on_progress(UPSCALED, "encode")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final, Literal
 
-from daemon.errors import ImageTooLarge
+from daemon.errors import BadRequest, ImageTooLarge
 
 SourceFormat = Literal["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"]
 OutputFormat = Literal["png", "jpeg", "webp", "tiff", "avif"]
@@ -21,6 +21,7 @@ class FormatFacts:
     ending: str
     most_side: int  # pixels
     most_pixels: int | None = None
+    animated: bool = False
 
     def require_size(self, width: int, height: int) -> None:
         """Raises ImageTooLarge over a picture that the format cannot hold."""
@@ -30,14 +31,19 @@ class FormatFacts:
         if self.most_pixels and width * height > self.most_pixels:
             raise ImageTooLarge(f"{name} cannot be more than {self.most_pixels / 1e6:.0f} megapixels")
 
+    def require_frames(self, frames: int) -> None:
+        """Raises BadRequest over an animation that the format, or our writing of it, cannot hold."""
+        if frames > 1 and not self.animated:
+            raise BadRequest(f"{self.media_type.removeprefix('image/')} holds no animation: ask for png or webp")
+
 
 # How long a side each format can hold; of PNG and TIFF, which could hold 2**31 - 1, what anybody can open. A side costs
 # far more than its pixels (filters, bands), and a picture of a hundred bytes may be millions of pixels high. AVIF is
 # bounded by what libavif opens unless it is told otherwise.
 FACTS: Final[Mapping[OutputFormat, FormatFacts]] = {
-    "png": FormatFacts("image/png", "png", 1_000_000),
+    "png": FormatFacts("image/png", "png", 1_000_000, animated=True),
     "jpeg": FormatFacts("image/jpeg", "jpg", 65_535),
-    "webp": FormatFacts("image/webp", "webp", 16_383),
+    "webp": FormatFacts("image/webp", "webp", 16_383, animated=True),
     "tiff": FormatFacts("image/tiff", "tif", 1_000_000),
     "avif": FormatFacts("image/avif", "avif", 32_768, 16_384 * 16_384),
 }

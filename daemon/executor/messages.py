@@ -73,6 +73,7 @@ class Header(Message):
     mode: str
     has_alpha: bool
     bits: int = 8  # a sample
+    frames: int = 1
 
     @property
     def same_format(self) -> OutputFormat:

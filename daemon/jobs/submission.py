@@ -90,18 +90,21 @@ class Submission:
         if await self._facts.pinned_bytes() >= self._limits.cache_bytes:
             raise DiskFull("finished results that nobody has fetched fill the cache: fetch them first")
 
-    def target(self, spec: JobSpec, width: int, height: int, same_format: OutputFormat) -> Target:
-        """What a source of this size and of the format `same_format` is to become.
+    def target(self, spec: JobSpec, width: int, height: int, same_format: OutputFormat, frames: int = 1) -> Target:
+        """What a source of this size, of the format `same_format` and of so many frames is to become.
 
         Raises:
             BadRequest, ImageTooLarge: it may not.
         """
         out_width, out_height = spec.out_size(width, height)
-        if out_width * out_height > self._limits.output_pixels:
-            pixels = f"{out_width} x {out_height}, {out_width * out_height / 1e6:.0f} megapixels"
+        total = out_width * out_height * frames
+        if total > self._limits.output_pixels:
+            times = f" in {frames} frames" if frames > 1 else ""
+            pixels = f"{out_width} x {out_height}{times}, {total / 1e6:.0f} megapixels"
             raise ImageTooLarge(f"the result would be {pixels}; the limit is {self._limits.output_pixels / 1e6:.0f}")
         output = spec.format or same_format
         FACTS[output].require_size(out_width, out_height)
+        FACTS[output].require_frames(frames)
         return Target(out_width, out_height, output)
 
     async def submit(self, upload: Upload, spec: JobSpec, owner: str, idempotency_key: str | None) -> Job:
@@ -155,7 +158,7 @@ class Submission:
             await syncing
 
     def _new(self, upload: Upload, spec: JobSpec, owner: str, header: Header) -> Job:
-        target = self.target(spec, header.width, header.height, header.same_format)
+        target = self.target(spec, header.width, header.height, header.same_format, header.frames)
         return self._job(upload, spec, owner, (header.width, header.height), target)
 
     def _answered(self, upload: Upload, spec: JobSpec, owner: str, entry: CacheEntry) -> Job:

@@ -43,10 +43,13 @@ class Life:
         raise AssertionError(f"the daemon ended without {word}: {self.process.returncode}")
 
     async def listens_to_signals(self) -> None:
-        """Wait until our own code has them: SIGHUP, which it ignores until it serves, is the last that it sets up."""
-        ignored = 1 << (signal.SIGHUP - 1)
+        """Wait until our own code has them: SIGHUP, which it ignores until it serves, is the last that it sets up.
+        Under `nohup` that is ignored from the start, and only TERM tells.
+        """
         async with asyncio.timeout(PATIENCE):
-            while not _signals_ignored(self.process.pid) & ignored:
+            while not (
+                _has(self.process.pid, "SigIgn", signal.SIGHUP) and _has(self.process.pid, "SigCgt", signal.SIGTERM)
+            ):
                 await asyncio.sleep(0.001)  # looked at, not told: the kernel tells nobody
 
     def send(self, *numbers: signal.Signals) -> None:
@@ -63,10 +66,11 @@ class Life:
             self._lifeline = None
 
 
-def _signals_ignored(pid: int) -> int:
-    """The mask in /proc/PID/status, proc(5)."""
+def _has(pid: int, mask: str, number: signal.Signals) -> bool:
+    """Whether a signal is in a mask of /proc/PID/status, proc(5)."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:"))
+    found = next(int(line.split()[1], 16) for line in lines if line.startswith(f"{mask}:"))
+    return bool(found & 1 << (number - 1))
 
 
 @dataclass

@@ -51,14 +51,19 @@ def decode(path: Path) -> Picture:
         else:
             image.load()
             pixels = _pixels(upright(image, orientation))
-        xmp = _xmp(image, path)
-        return Picture(
-            pixels=pixels,
-            icc_profile=srgb() if image.mode == "CMYK" else image.info.get("icc_profile"),
-            exif=upright_exif(image, orientation),
-            xmp=upright_xmp(xmp, orientation) if xmp else None,
-            dpi=_dpi(image),
-        )
+        return with_what_travels(image, path, orientation, pixels)
+
+
+def with_what_travels(image: Image.Image, path: Path, orientation: int, pixels: Pixels) -> Picture:
+    """`pixels` of an opened picture, with what its file says beside them. Of a PNG, after the pixels were read."""
+    xmp = _xmp(image, path)
+    return Picture(
+        pixels=pixels,
+        icc_profile=srgb() if image.mode == "CMYK" else image.info.get("icc_profile"),
+        exif=upright_exif(image, orientation),
+        xmp=upright_xmp(xmp, orientation) if xmp else None,
+        dpi=_dpi(image),
+    )
 
 
 def _dpi(image: Any) -> tuple[float, float] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
@@ -62,12 +63,18 @@ def encode(
     require_holdable(picture.pixels, name)
     picture = replace(picture, pixels=_as_held(picture.pixels, name))
     along = kept(picture, name, keep_metadata)
+    with durable(path) as file:
+        return _write(file, picture.pixels, along, name, quality, on_share)
+
+
+@contextmanager
+def durable(path: Path) -> Iterator[BinaryIO]:
+    """A new file at `path`, on disk when this ends. Raises DiskFull where that cannot be; then nothing is left."""
     try:
         with path.open("w+b") as file:
-            written = _write(file, picture.pixels, along, name, quality, on_share)
+            yield file
             file.flush()
             os.fsync(file.fileno())
-            return written
     except OSError as error:
         path.unlink(missing_ok=True)
         raise DiskFull(f"the result could not be written: {error.strerror or error}") from error

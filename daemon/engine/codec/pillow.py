@@ -44,29 +44,31 @@ FAULTS: Final = (
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """The picture at `path`, its head read; errors are translated as long as it is open.
+    """The picture at `path`, its head read; whatever Pillow raises while it is open is translated.
 
     Raises:
         UnsupportedFormat: not on the list of those that may come in.
         BrokenImage, ImageTooLarge, OutOfMemory: as Pillow finds it.
     """
+    with pillow_errors(), open_picture(path) as image:
+        yield image
+
+
+def open_picture(path: Path) -> Image.Image:
+    """As `opened`, for as long as the caller likes, who translates what comes later."""
     brands = _brands(path)
     decoders: tuple[str, ...] = DECODERS
     if brands & HEIF_BRANDS and not brands & AVIF_BRANDS:
         if not _heif_opener():
-            raise UnsupportedFormat(
-                "HEIC pictures need a decoder that is not installed: pip install 'pro-engine[heic]'"
-            )
+            raise UnsupportedFormat("HEIC pictures need a decoder which is not here: pip install 'pro-engine[heic]'")
         decoders = ("HEIF",)
     with pillow_errors():
         try:
-            image = Image.open(path, formats=decoders)
+            return Image.open(path, formats=decoders)
         except UnidentifiedImageError as error:
             if brands & (AVIF_BRANDS | HEIF_BRANDS):
                 raise BrokenImage("the picture's boxes are not as its format's standard asks") from error
             raise
-        with image:
-            yield image
 
 
 def _brands(path: Path) -> set[bytes]:

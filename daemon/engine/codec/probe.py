@@ -10,6 +10,7 @@ from PIL import Image
 
 from daemon.engine.codec.depth import EIGHT, bits_of
 from daemon.engine.codec.formats import channels, has_alpha, require_mode
+from daemon.engine.codec.frames import frame_numbers
 from daemon.engine.codec.orientation import lies_sideways, settle_orientation
 from daemon.engine.codec.pillow import opened
 from daemon.engine.codec.whole import require_whole
@@ -39,8 +40,8 @@ def probe(path: Path, limits: IntakeLimits) -> Header:
         limits.require_size(*image.size, frames)
         bits = bits_of(image, path)
         require_mode(image, bits)
-        if frames > 1:
-            raise UnsupportedFormat(f"animated pictures cannot be upscaled yet; this one has {frames} frames")
+        if frames > 1 and bits > EIGHT:
+            raise UnsupportedFormat("animations of more than 8 bits a sample cannot be upscaled: save it with 8 bits")
         samples = image.width * image.height * frames * channels(image)
         limits.require_ratio(samples * (2 if bits > EIGHT else 1), file_bytes)
         require_whole(image, path)
@@ -55,6 +56,7 @@ def probe(path: Path, limits: IntakeLimits) -> Header:
                 "mode": image.mode,
                 "has_alpha": has_alpha(image),
                 "bits": bits,
+                "frames": frames,
             }
         )
 
@@ -65,12 +67,9 @@ def _frames(image: Image.Image) -> int:
     Raises:
         UnsupportedFormat: a TIFF of several pages, of which only one could be kept.
     """
-    if image.format in {"MPO", "HEIF"}:
-        return 1
     if image.format == "TIFF":
         _require_one_page(image)
-        return 1
-    return int(getattr(image, "n_frames", 1))
+    return len(frame_numbers(image))
 
 
 def _require_one_page(image: Any) -> None:
