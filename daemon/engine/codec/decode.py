@@ -44,7 +44,7 @@ def decode(path: Path) -> Picture:
     """
     with opened(path) as image:
         bits = bits_of(image, path)
-        require_mode(image, bits)
+        require_mode(image)
         orientation = settle_orientation(image, path)
         if bits > EIGHT:
             pixels: Pixels = np.ascontiguousarray(upright_samples(read_deep(image, path, bits), orientation))

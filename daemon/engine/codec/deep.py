@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from daemon.engine.codec.depth import SIXTEEN
+from daemon.engine.codec.depth import PHOTOMETRIC, SIXTEEN
 from daemon.engine.codec.formats import GREY, RGB, RGBA
 from daemon.errors import BrokenImage, UnsupportedFormat
 
 Deep = NDArray[np.uint16]
 WHITE: Final = (1 << SIXTEEN) - 1
 # tags of TIFF 6.0 and their values
-PHOTOMETRIC, WHITE_IS_ZERO, BLACK_IS_ZERO = 262, 0, 1
+WHITE_IS_ZERO, BLACK_IS_ZERO = 0, 1
 PLANAR_CONFIG, SEPARATE = 284, 2
 EXTRA_SAMPLES, PREMULTIPLIED, STRAIGHT = 338, 1, 2
 

@@ -14,6 +14,8 @@ SIXTEEN: Final = 16
 PNG_DEPTH_AT: Final = 24
 BITS_PER_SAMPLE: Final = 258  # tags of TIFF 6.0
 SAMPLE_FORMAT: Final = 339
+PHOTOMETRIC: Final = 262
+GREY_OR_RGB: Final = frozenset({0, 1, 2})
 UNSIGNED: Final = 1
 UNDEFINED: Final = 4
 AV1_HEAD: Final = 1 << 16  # by then its configuration has come
@@ -44,6 +46,8 @@ def _bits_of_tiff(image: Any) -> int:
         raise UnsupportedFormat(
             "a TIFF of floating-point, signed or 32-bit samples cannot be upscaled: nothing says which value is white"
         )
+    if bits > EIGHT and tags.get(PHOTOMETRIC) not in GREY_OR_RGB:
+        raise UnsupportedFormat(f"a TIFF of {bits} bits a sample has to be grey or RGB: save it so, or with 8 bits")
     return int(bits)
 
 

@@ -43,12 +43,10 @@ OUTPUT: Final[Mapping[OutputFormat, OutputRules]] = {
 }
 
 
-def require_mode(image: Image.Image, bits: int) -> None:
+def require_mode(image: Image.Image) -> None:
     """Raises UnsupportedFormat over a picture whose samples we would have to guess the meaning of."""
     if image.mode not in CHANNELS:
         raise UnsupportedFormat(WHY_NOT.get(image.mode, f"pictures of mode {image.mode} cannot be upscaled"))
-    if image.mode == "CMYK" and bits > 8:  # noqa: PLR2004, bits of a byte
-        raise UnsupportedFormat("CMYK of 16 bits cannot be upscaled: save it with 8 bits, or as RGB")
 
 
 def has_alpha(image: Image.Image) -> bool:

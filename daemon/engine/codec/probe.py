@@ -39,7 +39,7 @@ def probe(path: Path, limits: IntakeLimits) -> Header:
         frames = _frames(image)
         limits.require_size(*image.size, frames)
         bits = bits_of(image, path)
-        require_mode(image, bits)
+        require_mode(image)
         if frames > 1 and bits > EIGHT:
             raise UnsupportedFormat("animations of more than 8 bits a sample cannot be upscaled: save it with 8 bits")
         samples = image.width * image.height * frames * channels(image)

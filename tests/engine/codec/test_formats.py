@@ -140,8 +140,9 @@ def test_a_tiff_comes_in_however_it_was_packed(file: Path, compression: str) -> 
         (tiff(np.zeros(SIZE, np.uint32)), "32-bit|floating"),
         (save(noise().convert("LAB"), "TIFF"), "Lab"),
         (tiff(random((3, *SIZE)), photometric="minisblack"), "pages"),
+        (tiff(random((*SIZE, 4)), photometric="separated"), "grey or RGB|not a PNG"),
     ],
-    ids=["float", "float rgb", "signed", "32 bits", "lab", "pages"],
+    ids=["float", "float rgb", "signed", "32 bits", "lab", "pages", "cmyk 16"],
 )
 def test_samples_that_would_have_to_be_guessed_at_are_refused_in_words(file: Path, content: bytes, reason: str) -> None:
     file.write_bytes(content)
