@@ -25,6 +25,7 @@ class Fault:
     slow: bool = False  # a round lasts over 10 s
     share: int = 1  # one round in so many
     timed: bool = False  # how soon the service is back is asserted
+    idle: bool = False  # it waits for nearly all of its time, so it takes nothing from what is timed beside it
     alone: bool = False  # it needs the whole machine, so no other lane runs beside it
 
     @property

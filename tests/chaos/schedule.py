@@ -18,9 +18,7 @@ CORES: Final = 2
 
 @dataclass
 class Schedule:
-    """Where it is timed how soon a service is back, no more faults run than there are cores, but for slow ones, which
-    wait most of their time.
-    """
+    """Where it is timed how soon a service is back, no more faults run than there are cores, but for idle ones."""
 
     waiting: list[Fault]
     running: list[Fault] = field(default_factory=list)
@@ -29,7 +27,7 @@ class Schedule:
     def of(cls, faults: Sequence[Fault]) -> Schedule:
         """Those that are timed come first, so that what may run beside them is still there."""
         together = [fault for fault in faults if not fault.alone]
-        return cls(sorted(together, key=lambda fault: (not fault.timed, not fault.slow)))
+        return cls(sorted(together, key=lambda fault: (not fault.timed, not fault.idle, not fault.slow)))
 
     def take(self) -> Fault | None:
         """The next one that may run beside those that do."""
@@ -40,9 +38,9 @@ class Schedule:
         return fault
 
     def _fits(self, fault: Fault) -> bool:
-        if fault.slow:
+        if fault.idle:
             return True
-        busy = [one for one in self.running if not one.slow]
+        busy = [one for one in self.running if not one.idle]
         return len(busy) < CORES or not any(one.timed for one in (fault, *busy))
 
 

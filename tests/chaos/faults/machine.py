@@ -101,6 +101,7 @@ async def leaked_listener(lane: Lane) -> None:
     "suspend and resume (STOP and CONT of every process of ours)",
     "nothing is killed, nothing restarts",
     slow=True,
+    idle=True,
 )
 async def suspend(lane: Lane) -> None:
     service = await lane.standing()

@@ -96,7 +96,13 @@ async def kill_both(lane: Lane) -> None:
     lane.replace(service, successor)
 
 
-@fault("18", "SIGSTOP of the supervisor, and CONT", "served all the while; nothing is killed on waking", slow=True)
+@fault(
+    "18",
+    "SIGSTOP of the supervisor, and CONT",
+    "served all the while; nothing is killed on waking",
+    slow=True,
+    idle=True,
+)
 async def stop_supervisor(lane: Lane) -> None:
     service = await lane.standing()
     daemon, position = service.daemon, service.position
