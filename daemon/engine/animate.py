@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from daemon.engine.codec.animation import Animation, Frame, encode_frames
 from daemon.engine.codec.encode import Written, durable
-from daemon.engine.stages import Stage
-from daemon.engine.upscaler import Pixels
+from daemon.engine.stages import Enlarge, OnProgress
 from daemon.executor.formats import FACTS
 from daemon.executor.messages import Stages, Work
 
@@ -21,8 +20,8 @@ def animate(
     animation: Animation,
     sink: Path,
     work: Work,
-    enlarge: Callable[[Pixels, Callable[[float], None]], Pixels],
-    on_progress: Callable[[float, Stage], None],
+    enlarge: Enlarge,
+    on_progress: OnProgress,
 ) -> tuple[Written, Stages]:
     """Enlarge an animation frame by frame, its timing and how often it is played kept.
 

@@ -35,13 +35,6 @@ class Choice:
     name: str  # tells twins apart, which the device's own name does not
     rejected: list[Rejection] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
-    proved_deep: list[bool] = field(default_factory=list)  # not empty, once it has proved itself with 16 bits too
-
-    def prove_deep(self) -> None:
-        """Before the first picture of 16 bits. Raises DeviceFailed where it is not to be trusted with them."""
-        if not self.proved_deep:
-            prove(self.upscaler, Resampling(), deep=True)
-            self.proved_deep.append(True)
 
 
 def facts(choice: Choice, idle_bytes: int) -> DeviceFacts:

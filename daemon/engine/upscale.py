@@ -15,7 +15,7 @@ from daemon.engine.codec.animation import opened_animation
 from daemon.engine.codec.decode import decode
 from daemon.engine.codec.encode import Written, encode, require_holdable
 from daemon.engine.resampling import Resampling
-from daemon.engine.stages import Stage
+from daemon.engine.stages import Enlarge, OnProgress, Stage
 from daemon.engine.truth import require_light
 from daemon.engine.upscaler import Pixels, Upscaler
 from daemon.errors import DeviceFailed
@@ -42,7 +42,7 @@ def upscale(
     sink: Path,
     work: Work,
     upscaler: Callable[[bool], Upscaler],
-    on_progress: Callable[[float, Stage], None],
+    on_progress: OnProgress,
     failover: Callable[[DeviceFailed], None],
 ) -> Outcome:
     """Make of the picture at `source`, or of each frame of an animation, what `work` asks for, at `sink`.
@@ -73,8 +73,8 @@ def _still(
     source: Path,
     sink: Path,
     work: Work,
-    enlarge: Callable[[Pixels, Callable[[float], None]], Pixels],
-    on_progress: Callable[[float, Stage], None],
+    enlarge: Enlarge,
+    on_progress: OnProgress,
 ) -> Outcome:
     started = time.perf_counter()
     picture = decode(source)

@@ -22,6 +22,8 @@ with uncollected():
     from daemon.engine.codec.png.filtering import row_filter
     from daemon.engine.cpu.compiled import load_band, prepare
     from daemon.engine.memory import MemoryWatch, resident_bytes
+    from daemon.engine.resampling import Resampling
+    from daemon.engine.selftest import prove
     from daemon.engine.upscale import Stage, upscale
     from daemon.engine.upscaler import DeviceKind, Upscaler
     from daemon.errors import Cancelled, DeviceFailed, ProEngineError
@@ -54,6 +56,7 @@ class Worker:
         self._jobs: queue.SimpleQueue[Run] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
         self._choice: Choice
+        self._proved_deep = False  # with 16 bits, the device in use
         self._idle_bytes: int | None = None
 
     def listen(self) -> None:
@@ -89,6 +92,7 @@ class Worker:
         except DeviceFailed as error:
             self._channel.send(Unusable(fault=Fault.of(error)))
             raise
+        self._proved_deep = False
         self._announce()
 
     def _announce(self) -> None:
@@ -132,8 +136,9 @@ class Worker:
             self._cancelled.discard(run.job)
 
     def _upscaler(self, deep: bool) -> Upscaler:  # noqa: FBT001, as `upscale` asks for it
-        if deep:
-            self._choice.prove_deep()
+        if deep and not self._proved_deep:  # before the first picture of 16 bits
+            prove(self._choice.upscaler, Resampling(), deep=True)
+            self._proved_deep = True
         return self._choice.upscaler
 
     def _failover(self, error: DeviceFailed) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 from daemon.engine.codec.decode import Picture, with_what_travels
 from daemon.engine.codec.frames import frame_numbers
 from daemon.engine.codec.metadata import kept
-from daemon.engine.codec.orientation import settle_orientation, upright_samples
+from daemon.engine.codec.orientation import settle_orientation, upright
 from daemon.engine.codec.pillow import open_picture, pillow_errors
 from daemon.engine.codec.png.animated import write_animated_png
 from daemon.engine.codec.png.chunks import travelling
@@ -85,7 +85,7 @@ def _frames(image: Image.Image, numbers: range, orientation: int) -> Iterator[Fr
             image.seek(number)
             image.load()
             seen = np.asarray(image.convert(mode))
-        pixels = np.ascontiguousarray(upright_samples(seen, orientation))
+        pixels = np.ascontiguousarray(upright(seen, orientation))
         yield Frame(pixels, float(image.info.get("duration", USUAL_MS)))
 
 

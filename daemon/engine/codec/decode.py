@@ -13,7 +13,7 @@ from PIL import Image
 from daemon.engine.codec.deep import read_deep
 from daemon.engine.codec.depth import EIGHT, bits_of
 from daemon.engine.codec.formats import has_alpha, require_mode
-from daemon.engine.codec.orientation import settle_orientation, upright, upright_exif, upright_samples, upright_xmp
+from daemon.engine.codec.orientation import TURNED_BY_READER, settle_orientation, upright, upright_exif, upright_xmp
 from daemon.engine.codec.pillow import opened
 from daemon.engine.codec.png.chunks import xmp_behind
 from daemon.engine.codec.profiles import from_cmyk, srgb
@@ -47,10 +47,12 @@ def decode(path: Path) -> Picture:
         require_mode(image)
         orientation = settle_orientation(image, path)
         if bits > EIGHT:
-            pixels: Pixels = np.ascontiguousarray(upright_samples(read_deep(image, path, bits), orientation))
+            stored: Pixels = read_deep(image, path, bits)
         else:
             image.load()
-            pixels = _pixels(upright(image, orientation))
+            stored = _pixels(image)
+        by_reader = bits <= EIGHT and image.format == TURNED_BY_READER
+        pixels = stored if by_reader else np.ascontiguousarray(upright(stored, orientation))
         return with_what_travels(image, path, orientation, pixels)
 
 

@@ -19,17 +19,8 @@ from daemon.engine.codec.png.chunks import EXIF_HEAD, chunks_in
 
 ORIENTATION: Final = 0x0112
 SIDEWAYS: Final = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
-TURNS: Final[Mapping[int, Image.Transpose]] = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-# the same turns of an array (H, W, C)
-ARRAY_TURNS: Final[Mapping[int, Callable[[Any], Any]]] = {
+# of an array (H, W, C), as a view
+TURNS: Final[Mapping[int, Callable[[Any], Any]]] = {
     2: lambda stored: stored[:, ::-1],
     3: lambda stored: stored[::-1, ::-1],
     4: lambda stored: stored[::-1],
@@ -69,15 +60,9 @@ def lies_sideways(image: Image.Image, orientation: int) -> bool:
     return orientation in SIDEWAYS and image.format != TURNED_BY_READER
 
 
-def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """The picture, which is loaded, as it is to be seen: itself, or turned."""
-    turn = TURNS.get(orientation) if image.format != TURNED_BY_READER else None
-    return image if turn is None else image.transpose(turn)
-
-
-def upright_samples(samples: Any, orientation: int) -> Any:
-    """The same for an array (H, W, C), as a view."""
-    turn = ARRAY_TURNS.get(orientation)
+def upright(samples: Any, orientation: int) -> Any:
+    """An array (H, W, C) as it is to be seen: itself, or turned, as a view."""
+    turn = TURNS.get(orientation)
     return samples if turn is None else turn(samples)
 
 

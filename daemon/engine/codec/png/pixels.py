@@ -9,9 +9,8 @@ thread that deflates it: what is left for the caller is to write.
 from __future__ import annotations
 
 import zlib
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from zlib_ng import zlib_ng
 
+from daemon.engine.codec.ordered import in_order
 from daemon.engine.codec.png.chunks import chunk
 from daemon.engine.codec.png.filtering import RowFilter, row_filter
 from daemon.engine.upscaler import Pixels
@@ -33,7 +33,6 @@ ADLER_MODULUS: Final = 65_521  # RFC 1950
 BAND_BYTES: Final = 1 << 20
 SAMPLE_BYTES: Final = 1 << 16
 MOST_THREADS: Final = 16  # each holds a band and what it became
-WAITING: Final = 2  # bands beyond one a thread that are begun before the first is taken: what bounds the memory
 
 
 @dataclass(frozen=True)
@@ -86,37 +85,23 @@ def idat_chunks(bands: Iterable[tuple[Bytes, Bytes]], pixel_bytes: int, threads:
     Bands are (rows, row bytes) and the row above; `pixel_bytes` is the size of a pixel, 1 where it is less.
     """
     yield chunk(b"IDAT", STREAM_HEAD), 0
-    waiting: deque[Future[Band]] = deque()
     adler = 1
-    threads = min(threads, MOST_THREADS)
     deflate = partial(_deflate_rows, row_filter(), pixel_bytes)
-    with ThreadPoolExecutor(threads, thread_name_prefix="png") as pool:
-        try:
-            for band in _in_order(deflate, bands, pool, waiting, threads + WAITING):
-                adler = combine_adler(adler, band.adler, band.size)
-                yield band.chunk, band.rows
-        finally:
-            for future in waiting:
-                future.cancel()
+    with closing(in_order(deflate, bands, min(threads, MOST_THREADS), "png")) as made:
+        for band in made:
+            adler = combine_adler(adler, band.adler, band.size)
+            yield band.chunk, band.rows
     yield chunk(b"IDAT", STREAM_END + adler.to_bytes(4)), 0
 
 
-def _in_order(
-    deflate: Callable[[Bytes, Bytes], Band],
-    bands: Iterable[tuple[Bytes, Bytes]],
-    pool: ThreadPoolExecutor,
-    waiting: deque[Future[Band]],
-    most: int,
-) -> Iterator[Band]:
-    for rows, above in bands:
-        waiting.append(pool.submit(deflate, rows, above))
-        if len(waiting) > most:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+def idat_of(pixels: Pixels, threads: int) -> Generator[tuple[bytes, int]]:
+    """The same of (H, W, C) pixels."""
+    height, width, channels = pixels.shape
+    return idat_chunks(bands_of(pixels.reshape(height, width * channels)), channels * pixels.itemsize, threads)
 
 
-def _deflate_rows(filter_rows: RowFilter, pixel_bytes: int, rows: Bytes, above: Bytes) -> Band:
+def _deflate_rows(filter_rows: RowFilter, pixel_bytes: int, band: tuple[Bytes, Bytes]) -> Band:
+    rows, above = band
     filtered = filter_rows(rows, above, pixel_bytes).reshape(-1)
     deflated = _deflate(filtered, _effort(filtered))
     return Band(chunk(b"IDAT", deflated), zlib.adler32(filtered.data), filtered.size, len(rows))

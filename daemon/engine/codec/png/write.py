@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Protocol
 
 from daemon.engine.codec.png.chunks import end, head
-from daemon.engine.codec.png.pixels import bands_of, idat_chunks
+from daemon.engine.codec.png.pixels import idat_of
 from daemon.engine.upscaler import Pixels
 
 
@@ -28,9 +28,8 @@ def write_png(
     """
     height, width, channels = pixels.shape
     file.write(head(width, height, channels, 8 * pixels.itemsize) + travelling)
-    samples = pixels.reshape(height, width * channels)
     done = 0
-    with closing(idat_chunks(bands_of(samples), channels * pixels.itemsize, threads)) as chunks:
+    with closing(idat_of(pixels, threads)) as chunks:
         for content, rows in chunks:
             file.write(content)
             done += rows

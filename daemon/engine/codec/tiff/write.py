@@ -8,9 +8,8 @@ nobody has to guess: so pixels stream through. Pillow's writer holds them all, d
 from __future__ import annotations
 
 import struct
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -19,11 +18,11 @@ from PIL import Image, TiffImagePlugin
 from zlib_ng import zlib_ng
 
 from daemon.engine.codec.metadata import EXIF_IFD, GPS_IFD, IMAGE_LENGTH, IMAGE_WIDTH, Kept
+from daemon.engine.codec.ordered import in_order
 from daemon.engine.upscaler import Pixels
 
 STRIP_BYTES: Final = 1 << 20
 LEVEL: Final = 2  # zlib-ng's: level 6 takes four times as long for 3 % less of a photograph
-WAITING: Final = 2  # strips beyond one a thread
 CLASSIC: Final = b"II*\0"
 BIG: Final = b"II+\0\x08\0\0\0"
 MOST_CLASSIC: Final = (1 << 32) - (1 << 24)  # bytes, with room for the folder
@@ -50,11 +49,13 @@ def write_tiff(file: BinaryIO, pixels: Pixels, kept: Kept, threads: int, on_shar
     file.write((BIG if big else CLASSIC) + bytes(8 if big else 4))
     rows = max(1, STRIP_BYTES // (pixels.nbytes // height))
     offsets, counts = [], []
-    for number, strip in enumerate(_deflated(pixels, rows, threads), start=1):
-        offsets.append(file.tell())
-        counts.append(len(strip))
-        file.write(strip)
-        on_share(min(number * rows / height, 1.0))
+    strips = (pixels[start : start + rows] for start in range(0, height, rows))
+    with closing(in_order(_deflate, strips, threads, "tiff")) as made:
+        for number, strip in enumerate(made, start=1):
+            offsets.append(file.tell())
+            counts.append(len(strip))
+            file.write(strip)
+            on_share(min(number * rows / height, 1.0))
     file.write(bytes(file.tell() % 2))  # folders start on even bytes
     at = file.tell()
     folder = bytearray(_folder(pixels, kept, rows, counts, big=big).tobytes(at))
@@ -63,21 +64,6 @@ def write_tiff(file: BinaryIO, pixels: Pixels, kept: Kept, threads: int, on_shar
     file.seek(8 if big else 4)
     file.write(at.to_bytes(8 if big else 4, "little"))
     file.seek(0, 2)
-
-
-def _deflated(pixels: Pixels, rows: int, threads: int) -> Iterator[bytes]:
-    waiting: deque[Future[bytes]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="tiff") as pool:
-        try:
-            for start in range(0, pixels.shape[0], rows):
-                waiting.append(pool.submit(_deflate, pixels[start : start + rows]))
-                if len(waiting) > threads + WAITING:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _deflate(strip: NDArray[Any]) -> bytes:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from daemon.engine.codec import ordered
 from daemon.engine.codec.png import pixels as png_pixels
 from daemon.engine.codec.png.chunks import end, head
 from daemon.engine.codec.png.pixels import MATCHES, RUNS, bands_of, combine_adler, idat_chunks
@@ -86,7 +87,7 @@ def test_no_more_bands_are_read_ahead_than_threads_can_use() -> None:
     for _, count in idat_chunks(rows(), 1, 2):
         taken += count
     assert taken == 100
-    assert most <= 2 + png_pixels.WAITING + 1
+    assert most <= 2 + ordered.WAITING + 1
 
 
 def test_who_stops_taking_stops_the_work() -> None:
