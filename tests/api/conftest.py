@@ -9,6 +9,8 @@ import io
 import itertools
 import json
 import logging
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,16 @@ PICTURES = itertools.count()
 PATIENCE = 10.0  # seconds for what takes milliseconds
 MOST_WARMING = 110.0  # seconds: kernels are compiled, once
 JSON = dict[str, Any]
+
+
+@contextlib.contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """A worker that does not get on, so that a job stays as it is."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 @dataclasses.dataclass

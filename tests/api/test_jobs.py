@@ -5,27 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import unquote
 
 import pytest
 from PIL import Image
 
-from tests.api.conftest import Service, png
+from tests.api.conftest import Service, png, stopped
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-@contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    """A worker that does not get on, so that a job stays as it is."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 async def fetched(service: Service, job: str) -> bool:

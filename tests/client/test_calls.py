@@ -9,7 +9,7 @@ from aiohttp import web
 
 from daemon.client import Client, calls
 from daemon.errors import ImageTooLarge, NotFound
-from tests.api.conftest import Service, png
+from tests.api.conftest import Service, png, stopped
 from tests.client.conftest import fake_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -28,9 +28,10 @@ async def test_jobs_come_newest_first_over_the_pages(client: Client, monkeypatch
     assert {job.state for job in every} == {"done"}
 
 
-async def test_cancelling_is_idempotent(client: Client) -> None:
-    job = await client.submit(png(400, 400))
-    first = await client.cancel(job.id)
+async def test_cancelling_is_idempotent(service: Service, client: Client) -> None:
+    with stopped(service.worker_pid()):
+        job = await client.submit(png())
+        first = await client.cancel(job.id)
     ended = await client.wait_for(job.id)
     assert first.id == ended.id
     assert ended.state == "cancelled"
