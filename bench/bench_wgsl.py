@@ -20,9 +20,10 @@ from PIL import Image
 
 from bench.pictures import photo_like
 from daemon.engine.gpu.device import list_adapters
-from daemon.engine.gpu.lanczos import Layout, TileSize
+from daemon.engine.gpu.passes import Family, Layout, TileSize, passes_of
 from daemon.engine.gpu.upscaler import GpuUpscaler, open_upscaler
 from daemon.engine.resampling import Light, Resampling
+from daemon.engine.taps import axis_taps
 from daemon.engine.tiling import plan_tiles
 
 SIZE: Final = (1920, 1080)
@@ -40,15 +41,17 @@ def kernels_only(engine: GpuUpscaler, resampling: Resampling, picture: NDArray[n
     """The passes of every tile without its transfers: what they compute is what the last upload left there."""
     engine.upscale(picture, OUT_SIZE, resampling, lambda _share: None)
     workspace: Any = engine._workspace  # noqa: SLF001 - a bench measures insides
-    pipeline = engine._pipeline(resampling, Layout(3))  # noqa: SLF001
+    taps = axis_taps(resampling.kernel, SIZE[0], OUT_SIZE[0]), axis_taps(resampling.kernel, SIZE[1], OUT_SIZE[1])
+    family = Family.of(resampling, taps)
+    pipeline = engine._pipeline(passes_of(family, resampling, Layout(3), engine._schedule))  # noqa: SLF001
     bind_groups = workspace.bind(pipeline)
     device = engine._handle  # noqa: SLF001
-    sizes = [TileSize.of(tile, Layout(3)) for tile in plan_tiles(SIZE, OUT_SIZE, engine._most, align=4)]  # noqa: SLF001
+    sizes = [TileSize.of(tile, Layout(3)) for tile in plan_tiles(SIZE, taps, engine._most, align=4)]  # noqa: SLF001
 
     def run() -> None:
         encoder = device.create_command_encoder()
         for size in sizes:
-            pipeline.record(encoder, bind_groups, size.threads(Layout(3), engine._schedule))  # noqa: SLF001
+            pipeline.record(encoder, bind_groups, workspace.threads(size, engine._schedule))  # noqa: SLF001
         encoder.copy_buffer_to_buffer(workspace.result, 0, workspace.readback, 0, 4)
         device.queue.submit([encoder.finish()])
         workspace.readback.map_sync("READ", 0, 4)

@@ -12,8 +12,7 @@ from daemon.api.route import answer
 from daemon.api.wire.about import Capabilities, Limits, ServiceInfoOut
 from daemon.api.wire.fields import SCALES
 from daemon.executor.formats import FACTS, sources
-from daemon.jobs.job import LEAST_RATIO, MOST_RATIO
-from daemon.jobs.models import ModelName
+from daemon.jobs.job import LEAST_RATIO, MOST_RATIO, ModelName
 
 NEEDS: Final = {"tiles", "footprint"}  # of a device: what preflight counts by
 

@@ -7,9 +7,11 @@ import importlib
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_args
 
 from daemon.cli.logs_time import count, since
 from daemon.executor.formats import OUTPUT_NAMED
+from daemon.jobs.job import ModelName
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -33,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     supervised = add("run", "Run the service, supervised, in the foreground.")
     supervised.add_argument("--evict", type=int, metavar="PID", help="first end this process, which has our port")
     add("serve", "Run the bare daemon, without a supervisor.")
-    _add_upscale(add("upscale", "Enlarge pictures: files, folders, globs."))
+    _add_upscale(add("upscale", "Enlarge pictures, or make them smaller: files, folders, globs."))
     shown = add("status", "Show whether the service runs, where, and on which device.")
     shown.add_argument("--json", action="store_true", help="the answer of /health as it is")
     opened = add("open", "Open the service's own page in the browser, logged in.")
@@ -55,11 +57,19 @@ def _add_upscale(command: argparse.ArgumentParser) -> None:
     command.add_argument("pictures", nargs="+", metavar="IN", help="a picture, a folder of pictures, or a glob")
     command.add_argument("-o", "--output", type=Path, metavar="OUT", help="a file, or a folder (ends with / or exists)")
     size = command.add_mutually_exclusive_group()
-    size.add_argument("--scale", default=None, help="1 to 8, such as 4 or 1.5 (default: 4)")
+    size.add_argument("--scale", default=None, help="0.01 to 8, such as 4, 1.5 or 0.5 (default: 4)")
     size.add_argument("--long-edge", type=int, metavar="PX", help="the longer side of the result")
     size.add_argument("--megapixels", type=float, metavar="MP")
     command.add_argument("--width", type=int, metavar="PX")
     command.add_argument("--height", type=int, metavar="PX")
+    command.add_argument("--print-width", type=float, metavar="MM", help="on paper, at --dpi")
+    command.add_argument("--print-height", type=float, metavar="MM")
+    command.add_argument("--dpi", type=float, help="dots an inch, on paper and in the file (of a print: 300)")
+    command.add_argument(
+        "--model", choices=get_args(ModelName), default="auto", help="`pro-engine models` tells of each"
+    )
+    command.add_argument("--sharpen", type=float, metavar="0..1", help="default: as the model does")
+    command.add_argument("--denoise", type=float, metavar="0..1", help="default: 0")
     command.add_argument("--format", choices=sorted(OUTPUT_NAMED), help="default: as the source")
     command.add_argument("--quality", type=int, default=92, help="of jpeg, webp and avif, 1 to 100 (default: 92)")
     command.add_argument("--keep-metadata", choices=["all", "safe", "none"], default="all", help="safe drops the place")

@@ -23,6 +23,7 @@ from daemon.cli.inputs import Item, plan
 from daemon.errors import BadRequest, ProEngineError
 from daemon.executor.formats import OUTPUT_NAMED
 
+TARGETS: Final = {"width", "height", "long_edge", "megapixels", "print_width_mm", "print_height_mm"}
 AT_ONCE: Final = 4  # pictures on their way at the same time: uploads and downloads overlap the device's work
 Tell = Callable[[Item, Report, float], None]  # what came of a picture, and the seconds that it took
 MOST_EXIT: Final = 100  # above it, exit codes mean other things
@@ -65,13 +66,19 @@ def _fields(options: argparse.Namespace) -> Fields:
         "height": options.height,
         "long_edge": options.long_edge,
         "megapixels": options.megapixels,
+        "print_width_mm": options.print_width,
+        "print_height_mm": options.print_height,
+        "dpi": options.dpi,
+        "model": options.model,
+        "sharpen": options.sharpen,
+        "denoise": options.denoise,
         "format": options.format,
         "quality": options.quality,
         "keep_metadata": options.keep_metadata,
         "priority": "batch" if len(options.pictures) > 1 else None,
     }
     fields = {name: str(value) for name, value in chosen.items() if value is not None}
-    if options.scale is not None or not {"width", "height", "long_edge", "megapixels"} & fields.keys():
+    if options.scale is not None or not TARGETS & fields.keys():
         fields["scale_factor"] = str(options.scale or 4)
     return fields
 
@@ -86,6 +93,9 @@ def _suffix(options: argparse.Namespace) -> str:
     for name in ("width", "height", "long_edge"):
         if (value := getattr(options, name)) is not None:
             return f"-{value}px"
+    for name in ("print_width", "print_height"):
+        if (value := getattr(options, name)) is not None:
+            return f"-{value:g}mm"
     return f"-{options.megapixels}mp" if options.megapixels else f"-{str(options.scale or 4).removesuffix('x')}x"
 
 

@@ -50,7 +50,14 @@ def animate(
 
     with durable(sink) as file:
         made = encode_frames(
-            animation, enlarged(), (work.width, work.height), file, work.format, work.quality, work.keep_metadata
+            animation,
+            enlarged(),
+            (work.width, work.height),
+            file,
+            work.format,
+            work.quality,
+            work.keep_metadata,
+            work.dpi,
         )
     whole = time.perf_counter() - began
     stages = Stages(

@@ -13,8 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from daemon.engine.footprint import footprint
-from daemon.engine.resampling import Resampling
-from daemon.engine.selftest import prove
+from daemon.engine.selftest import Proof, prove
 from daemon.engine.upscaler import DeviceKind, Upscaler
 from daemon.errors import ProEngineError
 from daemon.executor.messages import DeviceFacts, Rejection
@@ -127,7 +126,7 @@ def _open_cpu() -> Upscaler:
     from daemon.engine.cpu.upscaler import CpuUpscaler
 
     upscaler = CpuUpscaler()
-    prove(upscaler, Resampling())
+    prove(upscaler, Proof())
     return upscaler
 
 
@@ -135,7 +134,7 @@ def _open(name: str, opener: Callable[[], Upscaler], rejected: list[Rejection]) 
     upscaler: Upscaler | None = None
     try:
         upscaler = opener()
-        prove(upscaler, Resampling())
+        prove(upscaler, Proof())
     except Exception as error:  # noqa: BLE001, as above: whatever the driver did, the next candidate has its turn
         reason = error.message if isinstance(error, ProEngineError) else f"{type(error).__name__}: {error}"
         rejected.append(Rejection(name=name, reason=reason, quarantined=True))

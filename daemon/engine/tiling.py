@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.engine.resampling import TAPS, AxisTaps, lanczos3_taps
+from daemon.engine.taps import AxisTaps
 from daemon.executor.needs import span_size
 
 
@@ -34,8 +34,7 @@ class Span:
 
     def taps(self, whole: AxisTaps) -> AxisTaps:
         """The taps of this span, `first` counted from the first sample that it reads."""
-        piece = slice(self.out_start, self.out_stop)
-        return AxisTaps(whole.first[piece] - np.int32(self.src_start), whole.weights[piece])
+        return whole.piece(self.out_start, self.out_stop)
 
 
 @dataclass(frozen=True)
@@ -44,18 +43,24 @@ class Tile:
     y: Span
 
 
-def split_axis(n_in: int, n_out: int, most: int, align: int = 1) -> list[Span]:
-    """Cut an axis into spans of at most `most` output samples, their starts at multiples of `align`."""
-    size = span_size(n_out, most, align)
-    first = lanczos3_taps(n_in, n_out).first
+def split_axis(n_in: int, taps: AxisTaps, most: int, align: int = 1) -> list[Span]:
+    """Cut an axis of `n_in` source samples into spans of about `most`, made or read, at multiples of `align`.
+
+    No span makes more than `most` samples. It reads as many besides as a filter reaches across its borders.
+    """
+    n_out = len(taps.first)
+    size = span_size(n_in, n_out, most, align)
     bounds = [(start, min(start + size, n_out)) for start in range(0, n_out, size)]
-    return [Span(start, stop, int(first[start]), int(first[stop - 1]) + TAPS) for start, stop in bounds]
+    first, count = taps.first, taps.count
+    return [Span(start, stop, int(first[start]), int(first[stop - 1]) + count) for start, stop in bounds]
 
 
-def plan_tiles(size: tuple[int, int], out_size: tuple[int, int], most: tuple[int, int], align: int = 1) -> list[Tile]:
-    """Tiles of at most `most` (width, height) output samples that cover `out_size` once, row by row."""
-    columns = split_axis(size[0], out_size[0], most[0], align)
-    rows = split_axis(size[1], out_size[1], most[1])
+def plan_tiles(
+    size: tuple[int, int], taps: tuple[AxisTaps, AxisTaps], most: tuple[int, int], align: int = 1
+) -> list[Tile]:
+    """Tiles of at most `most` (width, height) samples that cover the output of `taps` once, row by row."""
+    columns = split_axis(size[0], taps[0], most[0], align)
+    rows = split_axis(size[1], taps[1], most[1])
     return [Tile(x, y) for y in rows for x in columns]
 
 

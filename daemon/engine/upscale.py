@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from daemon.engine.animate import animate
 from daemon.engine.codec.animation import opened_animation
 from daemon.engine.codec.decode import decode
 from daemon.engine.codec.encode import Written, encode, require_holdable
-from daemon.engine.resampling import Resampling
+from daemon.engine.selftest import Proof
 from daemon.engine.stages import Enlarge, OnProgress, Stage
+from daemon.engine.steps import needs_words, steps_of, take_steps
 from daemon.engine.truth import require_light
 from daemon.engine.upscaler import Pixels, Upscaler
 from daemon.errors import DeviceFailed
@@ -41,22 +40,26 @@ def upscale(
     source: Path,
     sink: Path,
     work: Work,
-    upscaler: Callable[[bool], Upscaler],
+    upscaler: Callable[[list[Proof]], Upscaler],
     on_progress: OnProgress,
     failover: Callable[[DeviceFailed], None],
 ) -> Outcome:
     """Make of the picture at `source`, or of each frame of an animation, what `work` asks for, at `sink`.
 
-    `upscaler` names the engine to use now, for 16 bits or not; when it fails, `failover` puts another in its place or
-    raises. Whatever `on_progress` raises stops the job between two tiles, or two pieces of the encoded file.
+    `upscaler` names the engine to use now, once it has proved what it is given; when it fails, `failover` puts another
+    in its place or raises. Whatever `on_progress` raises stops the job between two tiles, or two pieces of the encoded
+    file.
     """
     on_progress(0.0, "decode")
 
     def enlarge(pixels: Pixels, on_tile: Callable[[float], None]) -> Pixels:
+        height, width = pixels.shape[:2]
+        steps = steps_of(work, (width, height))
+        deep, reduces = needs_words(pixels, steps), work.width < width or work.height < height
         while True:
             try:
-                engine = upscaler(pixels.dtype == np.uint16)
-                made = engine.upscale(pixels, (work.width, work.height), Resampling(), on_tile)
+                engine = upscaler([Proof(step, deep, reduces) for step in steps])
+                made = take_steps(engine, pixels, work, steps, on_tile)
                 require_light(pixels, made)
             except DeviceFailed as error:
                 failover(error)
@@ -92,7 +95,8 @@ def _still(
     def on_share(share: float) -> None:
         on_progress(UPSCALED + (ENCODED - UPSCALED) * share, "encode")
 
-    written = encode(replace(picture, pixels=pixels), sink, work.format, work.quality, work.keep_metadata, on_share)
+    made = replace(picture, pixels=pixels)
+    written = encode(made, sink, work.format, work.quality, work.keep_metadata, on_share, dpi=work.dpi)
     encoded = time.perf_counter()
     stages = Stages(
         decode_ms=1000 * (decoded - started),

@@ -10,9 +10,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.engine.filters import Filter
 from daemon.engine.resampling import Resampling
 from daemon.executor.needs import BandTiles, GridTiles
 
+Words = NDArray[np.uint16]
 Pixels = NDArray[np.uint8 | np.uint16]  # (H, W, C) of 8 or 16 bits
 
 
@@ -54,7 +56,7 @@ class Upscaler(Protocol):
         resampling: Resampling,
         on_tile: Callable[[float], None],
     ) -> Pixels:
-        """Enlarge (H, W, C) `source`, C of 1, 3 or 4 (straight alpha), to `out_size` (width, height).
+        """Resize (H, W, C) `source`, C of 1, 3 or 4 (straight alpha), to `out_size` (width, height).
 
         Returns (out_height, out_width, C) of as many bits as the source, C-contiguous. `on_tile` gets the share done,
         0 to 1, after each tile; what it raises stops the work, passes through, and leaves the engine usable.
@@ -63,6 +65,10 @@ class Upscaler(Protocol):
             DeviceFailed: the device gave an error, or was lost. The engine is to be closed.
             OutOfMemory: even the smallest tile did not fit.
         """
+        ...
+
+    def filter(self, source: Words, wanted: Filter, on_tile: Callable[[float], None]) -> Words:
+        """One pass over (H, W, C) `source` of 16 bits that keeps its size; otherwise as `upscale`."""
         ...
 
     def close(self) -> None: ...

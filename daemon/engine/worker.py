@@ -20,10 +20,9 @@ with uncollected():
     from daemon.engine.channel import Channel, own_output
     from daemon.engine.choose import Choice, choose, facts
     from daemon.engine.codec.png.filtering import row_filter
-    from daemon.engine.cpu.compiled import load_band, prepare
+    from daemon.engine.cpu.compiled import load_all, prepare
     from daemon.engine.memory import MemoryWatch, resident_bytes
-    from daemon.engine.resampling import Resampling
-    from daemon.engine.selftest import prove
+    from daemon.engine.selftest import Proof, prove
     from daemon.engine.upscale import Stage, upscale
     from daemon.engine.upscaler import DeviceKind, Upscaler
     from daemon.errors import Cancelled, DeviceFailed, ProEngineError
@@ -56,7 +55,7 @@ class Worker:
         self._jobs: queue.SimpleQueue[Run] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
         self._choice: Choice
-        self._proved_deep = False  # with 16 bits, the device in use
+        self._proved: set[str] = set()  # by the device in use
         self._idle_bytes: int | None = None
 
     def listen(self) -> None:
@@ -82,9 +81,10 @@ class Worker:
 
     def _warm_up(self) -> None:
         """Kernels that only some pictures need, before the first of them does; on a new machine they are compiled."""
-        row_filter()
         if self._choice.upscaler.device.kind is DeviceKind.CPU:
-            load_band(deep=True)
+            load_all()
+        else:
+            row_filter()
 
     def _open(self) -> None:
         try:
@@ -92,7 +92,7 @@ class Worker:
         except DeviceFailed as error:
             self._channel.send(Unusable(fault=Fault.of(error)))
             raise
-        self._proved_deep = False
+        self._proved = {Proof().name}
         self._announce()
 
     def _announce(self) -> None:
@@ -135,10 +135,12 @@ class Worker:
         finally:
             self._cancelled.discard(run.job)
 
-    def _upscaler(self, deep: bool) -> Upscaler:  # noqa: FBT001, as `upscale` asks for it
-        if deep and not self._proved_deep:  # before the first picture of 16 bits
-            prove(self._choice.upscaler, Resampling(), deep=True)
-            self._proved_deep = True
+    def _upscaler(self, proofs: list[Proof]) -> Upscaler:
+        """The engine to use now, which proves what it has not yet before the first picture that needs it."""
+        for proof in proofs:
+            if proof.name not in self._proved:
+                prove(self._choice.upscaler, proof)
+                self._proved.add(proof.name)
         return self._choice.upscaler
 
     def _failover(self, error: DeviceFailed) -> None:

@@ -22,6 +22,7 @@ class FormatFacts:
     most_side: int  # pixels
     most_pixels: int | None = None
     animated: bool = False
+    says_dpi: bool = False  # dots an inch
 
     def require_size(self, width: int, height: int) -> None:
         """Raises ImageTooLarge over a picture that the format cannot hold."""
@@ -30,6 +31,13 @@ class FormatFacts:
             raise ImageTooLarge(f"{name} cannot be more than {self.most_side} pixels a side")
         if self.most_pixels and width * height > self.most_pixels:
             raise ImageTooLarge(f"{name} cannot be more than {self.most_pixels / 1e6:.0f} megapixels")
+
+    def require_dpi(self) -> None:
+        """Raises BadRequest where the format cannot say how many dots an inch a picture has."""
+        if not self.says_dpi:
+            raise BadRequest(
+                f"{self.media_type.removeprefix('image/')} cannot say dots an inch: ask for png, jpeg or tiff"
+            )
 
     def require_frames(self, frames: int) -> None:
         """Raises BadRequest over an animation that the format, or our writing of it, cannot hold."""
@@ -41,10 +49,10 @@ class FormatFacts:
 # far more than its pixels (filters, bands), and a picture of a hundred bytes may be millions of pixels high. AVIF is
 # bounded by what libavif opens unless it is told otherwise.
 FACTS: Final[Mapping[OutputFormat, FormatFacts]] = {
-    "png": FormatFacts("image/png", "png", 1_000_000, animated=True),
-    "jpeg": FormatFacts("image/jpeg", "jpg", 65_535),
+    "png": FormatFacts("image/png", "png", 1_000_000, animated=True, says_dpi=True),
+    "jpeg": FormatFacts("image/jpeg", "jpg", 65_535, says_dpi=True),
     "webp": FormatFacts("image/webp", "webp", 16_383, animated=True),
-    "tiff": FormatFacts("image/tiff", "tif", 1_000_000),
+    "tiff": FormatFacts("image/tiff", "tif", 1_000_000, says_dpi=True),
     "avif": FormatFacts("image/avif", "avif", 32_768, 16_384 * 16_384),
 }
 # By what files and media types are called.

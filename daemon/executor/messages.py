@@ -15,6 +15,7 @@ from daemon.executor.formats import OutputFormat, SourceFormat, same_format
 from daemon.executor.needs import BandTiles, Footprint, GridTiles
 
 Metadata = Literal["all", "safe", "none"]
+EngineModel = Literal["lanczos", "catmull-rom", "mitchell", "ewa-lanczos", "edge-adaptive"]
 
 
 class Message(BaseModel):
@@ -32,7 +33,10 @@ class Work(Message):
 
     width: int = Field(ge=1)
     height: int = Field(ge=1)
-    model: Literal["lanczos"] = "lanczos"
+    model: EngineModel = "lanczos"
+    sharpen: float = Field(default=0.0, ge=0.0, le=1.0)
+    denoise: float = Field(default=0.0, ge=0.0, le=1.0)
+    dpi: float | None = None  # dots an inch that the result is to say; else the source's
     format: OutputFormat = "png"
     quality: int = Field(default=92, ge=1, le=100)
     keep_metadata: Metadata = "all"

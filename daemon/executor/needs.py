@@ -17,14 +17,18 @@ class Need(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
-def span_size(n_out: int, most: int, align: int = 1) -> int:
-    """The length of the even spans, of at most `most` samples, that an axis is cut into; the last may be shorter.
+def span_size(n_in: int, n_out: int, most: int, align: int = 1) -> int:
+    """The length of the even spans that an axis is cut into; the last may be shorter.
+
+    Each makes at most `most` samples, and where the axis is reduced, reads about as many at most.
 
     Raises:
         ValueError: where spans that short cannot start at multiples of `align`.
     """
     if most < align:
         raise ValueError(f"spans of {most} samples cannot start at multiples of {align}")
+    if n_out < n_in:
+        most = max(most * n_out // n_in, align)
     count = -(-n_out // (most - most % align))
     return -(-n_out // (count * align)) * align
 
@@ -36,9 +40,10 @@ class GridTiles(Need):
     most: Size
     align: int
 
-    def count(self, _size: Size, out_size: Size, _channels: int) -> int:
-        """Tiles that enlarging a picture takes."""
-        columns, rows = span_size(out_size[0], self.most[0], self.align), span_size(out_size[1], self.most[1])
+    def count(self, size: Size, out_size: Size, _channels: int) -> int:
+        """Tiles that resizing a picture takes."""
+        columns = span_size(size[0], out_size[0], self.most[0], self.align)
+        rows = span_size(size[1], out_size[1], self.most[1])
         return -(-out_size[0] // columns) * -(-out_size[1] // rows)
 
 
@@ -55,12 +60,15 @@ class BandTiles(Need):
     def rows(self, size: Size, out_size: Size, channels: int) -> int:
         """Rows of every band but the last."""
         in_scratch = self.scratch_samples // channels * out_size[1] // size[1]
-        quick = self.band_samples // (out_size[0] * channels)
+        width = max(out_size[0], size[0] * size[1] // out_size[1])  # of what is read and written for one row
+        quick = self.band_samples // (width * channels)
         fair = -(-out_size[1] // (self.threads * self.per_thread))
-        return max(min(in_scratch, quick, fair), self.least_rows)
+        # each band reads some rows of the next again: as many as would make this many
+        least = max(self.least_rows * min(size[1], out_size[1]) // size[1], 1)
+        return max(min(in_scratch, quick, fair), least)
 
     def count(self, size: Size, out_size: Size, channels: int) -> int:
-        """Bands that enlarging a picture takes."""
+        """Bands that resizing a picture takes."""
         return -(-out_size[1] // self.rows(size, out_size, channels))
 
 
@@ -71,9 +79,13 @@ class Footprint(Need):
     decode: tuple[float, float]  # of the source, while it is decoded
     encode: Mapping[str, tuple[float, float]]  # of the result, by its format, beside the pixels themselves
 
-    def peak_bytes(self, size: Size, out_size: Size, output: str, *, has_alpha: bool) -> int:
-        """What one job makes of it: the decoder's peak or the encoder's, when source and result are both held."""
+    def peak_bytes(self, size: Size, out_size: Size, output: str, *, has_alpha: bool, steps: int = 1) -> int:
+        """What one job makes of it: the decoder's peak or the encoder's, when source and result are both held.
+
+        Of several `steps` each holds what it reads and what it writes in 16 bits, beside the source.
+        """
         channels = 4 if has_alpha else 3
         source, result = size[0] * size[1], out_size[0] * out_size[1]
         encode = source * channels + result * (channels + self.encode[output][has_alpha])
-        return self.idle_bytes + round(max(source * self.decode[has_alpha], encode))
+        wide = source * channels + 2 * channels * (result + max(source, result)) if steps > 1 else 0
+        return self.idle_bytes + round(max(source * self.decode[has_alpha], encode, wide))

@@ -9,7 +9,6 @@ from typing import Final
 
 from daemon.jobs.cost import LEAST_MS, Point, fit_line, weighted_quantile
 from daemon.jobs.job import Job
-from daemon.jobs.models import resolve
 
 MOST_SAMPLES: Final = 500
 HALF_LIFE: Final = 100.0  # jobs, until one counts half: engines, disks and what else a machine does change
@@ -85,7 +84,7 @@ class Estimate:
 def workload(job: Job, device: str) -> Workload:
     """What a job means for a device."""
     source, result = job.width * job.height, job.out_pixels
-    return Workload(device, resolve(job.spec.model), job.format, job.spec.quality, source, result)
+    return Workload(device, job.spec.method, job.format, job.spec.quality, source, result)
 
 
 class Estimates:
@@ -137,7 +136,7 @@ class Estimates:
         """
         total = 0.0
         for job, share in left:
-            cost = self._cost((device, resolve(job.spec.model), job.format))
+            cost = self._cost((device, job.spec.method, job.format))
             if cost is None:
                 return None
             total += share * cost.ms(job.width * job.height, job.out_pixels)

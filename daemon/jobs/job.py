@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from daemon.errors import BadRequest
 from daemon.executor.formats import OutputFormat
-from daemon.executor.messages import Metadata, Work
+from daemon.executor.messages import EngineModel, Metadata, Work
 
 Priority = Literal["interactive", "batch"]
-LEAST_RATIO: Final = 1.0
+ModelName = Literal[
+    "auto", "lanczos", "catmull-rom", "mitchell", "ewa-lanczos", "edge-adaptive"
+]  # that may be asked for
+AUTO: Final = "auto"
+DEFAULT: Final[EngineModel] = "lanczos"  # what `auto` comes to
+# How strongly a model sharpens where nobody says: drawings and screens want to be crisp.
+SHARPENS: Final[dict[EngineModel, float]] = {"edge-adaptive": 0.4}
+LEAST_RATIO: Final = 0.01
 MOST_RATIO: Final = 8.0
+MM_AN_INCH: Final = 25.4
+PRINT_DPI: Final = 300.0  # what a print shop expects, where a size on paper is asked for and nothing else said
 
 
 class JobState(StrEnum):
@@ -26,16 +35,28 @@ class JobState(StrEnum):
 TERMINAL: Final = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
 
 
+def resolve(name: str) -> EngineModel:
+    """The model that a job gets which asks for `name`, one of `ModelName`."""
+    return DEFAULT if name == AUTO else cast("EngineModel", name)
+
+
 @dataclass(frozen=True)
 class JobSpec:
-    """What was asked, as it was asked. Exactly one way to say how large is set: `scale` or a target in pixels."""
+    """What was asked, as it was asked. Exactly one way to say how large is set: `scale`, or a target in pixels or on
+    paper.
+    """
 
     scale: float | None = None
     width: int | None = None
     height: int | None = None
     long_edge: int | None = None
     megapixels: float | None = None
-    model: str = "auto"
+    print_width_mm: float | None = None
+    print_height_mm: float | None = None
+    dpi: float | None = None  # dots an inch: of the size on paper, and what the result says of itself
+    model: str = AUTO
+    sharpen: float | None = None  # 0 to 1; None: as the model does
+    denoise: float = 0.0  # 0 to 1
     format: OutputFormat | None = None  # None: as the source
     quality: int = 92
     keep_metadata: Metadata = "all"
@@ -44,34 +65,53 @@ class JobSpec:
 
     def recipe(self) -> dict[str, object]:
         """Everything that changes the bytes of the result: with the picture's hash, the cache key."""
-        return {
-            "scale": self.scale,
-            "width": self.width,
-            "height": self.height,
-            "long_edge": self.long_edge,
-            "megapixels": self.megapixels,
-            "model": self.model,
-            "format": self.format,
-            "quality": self.quality,
-            "keep_metadata": self.keep_metadata,
-        }
+        return {name: value for name, value in asdict(self).items() if name not in {"priority", "client"}}
 
     def out_size(self, width: int, height: int) -> tuple[int, int]:
         """The output's width and height for a source of this size.
 
-        With both `width` and `height` the result fits into that box, its proportions kept.
+        With both `width` and `height`, or both of print, the result fits into that box, its proportions kept.
 
         Raises:
-            BadRequest: the target is smaller than the source or more than 8 times as large.
+            BadRequest: the target is less than a hundredth of the source, or more than 8 times as large.
         """
         ratio = self.ratio(width, height)
         if not LEAST_RATIO <= ratio <= MOST_RATIO:
-            raise BadRequest(f"the target is {ratio:.3g} times the source; it must be 1 to 8 times")
+            raise BadRequest(
+                f"the target is {ratio:.3g} times the source; it must be {LEAST_RATIO:g} to {MOST_RATIO:g} times"
+            )
+        if ratio < 1:
+            return max(round(width * ratio), 1), max(round(height * ratio), 1)
         return max(round(width * ratio), width), max(round(height * ratio), height)
 
     def work(self, width: int, height: int, output: OutputFormat) -> Work:
         """What a worker is to make of it, once the output's size and format are known."""
-        return Work(width=width, height=height, format=output, quality=self.quality, keep_metadata=self.keep_metadata)
+        return Work(
+            width=width,
+            height=height,
+            model=resolve(self.model),
+            sharpen=self.sharpness,
+            denoise=self.denoise,
+            dpi=self.dots,
+            format=output,
+            quality=self.quality,
+            keep_metadata=self.keep_metadata,
+        )
+
+    @property
+    def method(self) -> str:
+        """The model and what else takes time: jobs of one method take about as long for a pixel."""
+        return "+".join([resolve(self.model), *["denoise"] * bool(self.denoise), *["sharpen"] * bool(self.sharpness)])
+
+    @property
+    def sharpness(self) -> float:
+        """How strongly the result is sharpened, 0 to 1."""
+        return SHARPENS.get(resolve(self.model), 0.0) if self.sharpen is None else self.sharpen
+
+    @property
+    def dots(self) -> float | None:
+        """Dots an inch that the result is to say; None: what the source says."""
+        return self.dpi or (PRINT_DPI if self.print_width_mm or self.print_height_mm else None)
 
     def ratio(self, width: int, height: int) -> float:
         """How many times as large a source of this size is to become; not bounded yet."""
@@ -82,6 +122,10 @@ class JobSpec:
         if self.megapixels is not None:
             return float((self.megapixels * 1e6 / (width * height)) ** 0.5)
         box = [(self.width, width), (self.height, height)]
+        if self.print_width_mm or self.print_height_mm:
+            dots_a_mm = (self.dpi or PRINT_DPI) / MM_AN_INCH
+            on_paper = (self.print_width_mm, width), (self.print_height_mm, height)
+            return min(dots_a_mm * target / size for target, size in on_paper if target is not None)
         return min(target / size for target, size in box if target is not None)
 
 

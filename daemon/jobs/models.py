@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from daemon.executor.executor import ExecutorStatus
+from daemon.executor.messages import EngineModel
 from daemon.jobs.job import LEAST_RATIO, MOST_RATIO
-
-AUTO: Final = "auto"
-ModelName = Literal["auto", "lanczos"]  # all that a job may ask for
-EngineModel = Literal["lanczos"]  # what `auto` may come to
 
 
 @dataclass(frozen=True)
 class Model:
-    """One way to enlarge. The scales are how many times as large it can make a picture."""
+    """One way to resize. The scales are how many times as large it can make a picture."""
 
     name: EngineModel
     kind: Literal["resampler", "neural"]
@@ -24,21 +21,24 @@ class Model:
     most_scale: float
 
 
+def _resampler(name: EngineModel, description: str) -> Model:
+    return Model(name, "resampler", description, LEAST_RATIO, MOST_RATIO)
+
+
+# All add nothing that was not there. They enlarge in sigmoidised and reduce in linear light.
 MODELS: Final = (
-    Model(
-        name="lanczos",
-        kind="resampler",
-        description="Lanczos-3 in sigmoidised linear light, held against ringing. Adds nothing that was not there.",
-        least_scale=LEAST_RATIO,
-        most_scale=MOST_RATIO,
+    _resampler("lanczos", "Lanczos-3, held against ringing: crisp and faithful, for photographs and nearly all else."),
+    _resampler("catmull-rom", "Catmull-Rom: a little softer than Lanczos, with less of a halo."),
+    _resampler("mitchell", "Mitchell-Netravali: soft and free of halos, for noisy pictures and gradients."),
+    _resampler(
+        "ewa-lanczos",
+        "Polar Lanczos, held against ringing: all directions alike, diagonals have no stairs. Reduces as lanczos.",
+    ),
+    _resampler(
+        "edge-adaptive",
+        "A polar kernel drawn out along edges, then sharpened: for drawings, text and screens. Reduces as lanczos.",
     ),
 )
-DEFAULT: Final[EngineModel] = "lanczos"
-
-
-def resolve(name: str) -> str:
-    """The model that a job gets which asks for `name`."""
-    return DEFAULT if name == AUTO else name
 
 
 def why_not(_model: Model, status: ExecutorStatus) -> str | None:

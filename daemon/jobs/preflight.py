@@ -16,7 +16,6 @@ from daemon.jobs.estimates import MOST_SAMPLES, Estimate, Estimates, Workload
 from daemon.jobs.events import EventHub
 from daemon.jobs.job import Job, JobSpec, Priority
 from daemon.jobs.ledger import Ledger
-from daemon.jobs.models import resolve
 from daemon.jobs.queue import JobQueue
 from daemon.jobs.runner import JobRunner
 from daemon.jobs.submission import Submission, Target
@@ -111,14 +110,14 @@ class Preflight:
         device = devices[0] if devices else None
         name = device.name if device else ""
         pixels, out_pixels = source.width * source.height, target.width * target.height
-        work = Workload(name, resolve(spec.model), target.format, spec.quality, pixels, out_pixels)
+        work = Workload(name, spec.method, target.format, spec.quality, pixels, out_pixels)
         compute, seconds_left = self._estimates.estimate(work), self._estimates.seconds(left, name)
-        memory = _memory(device, source, target)
+        memory = _memory(device, source, target, spec)
         return Outlook(
             target=target,
             result_bytes=self._estimates.result_bytes(work),
             memory_bytes=memory,
-            tiles=_tiles(device, source, target),
+            tiles=_tiles(device, source, target, spec),
             wait=seconds_left / len(devices) if devices and seconds_left is not None else None,
             compute=compute,
             device=device.name if device else None,
@@ -146,15 +145,18 @@ class Preflight:
             self._loaded = True
 
 
-def _memory(device: DeviceFacts | None, source: Source, target: Target) -> int | None:
+def _memory(device: DeviceFacts | None, source: Source, target: Target, spec: JobSpec) -> int | None:
     if device is None or device.footprint is None:
         return None
     size, out_size = (source.width, source.height), (target.width, target.height)
-    return device.footprint.peak_bytes(size, out_size, target.format, has_alpha=source.may_have_alpha())
+    steps = 1 + bool(spec.denoise) + bool(spec.sharpness)
+    return device.footprint.peak_bytes(size, out_size, target.format, has_alpha=source.may_have_alpha(), steps=steps)
 
 
-def _tiles(device: DeviceFacts | None, source: Source, target: Target) -> int | None:
+def _tiles(device: DeviceFacts | None, source: Source, target: Target, spec: JobSpec) -> int | None:
     if device is None or device.tiles is None:
         return None
     channels = 4 if source.may_have_alpha() else 3
-    return device.tiles.count((source.width, source.height), (target.width, target.height), channels)
+    size, out_size = (source.width, source.height), (target.width, target.height)
+    steps = [(size, out_size), *[(size, size)] * bool(spec.denoise), *[(out_size, out_size)] * bool(spec.sharpness)]
+    return sum(device.tiles.count(before, after, channels) for before, after in steps)

@@ -105,6 +105,8 @@ class Submission:
         output = spec.format or same_format
         FACTS[output].require_size(out_width, out_height)
         FACTS[output].require_frames(frames)
+        if spec.dots:
+            FACTS[output].require_dpi()
         return Target(out_width, out_height, output)
 
     async def submit(self, upload: Upload, spec: JobSpec, owner: str, idempotency_key: str | None) -> Job:

@@ -26,7 +26,8 @@ export function takePictures() {
 }
 
 function add(files) {
-  const fields = { scale_factor: one("scale").value, format: one("format").value };
+  const fields = { scale_factor: one("scale").value };
+  for (const name of ["model", "denoise", "format"]) fields[name] = one(name).value;
   one("refused").replaceChildren();
   waiting += files.length;
   for (const file of files) chain = chain.then(() => send(file, fields));

@@ -64,7 +64,7 @@ OPERATIONS_FOR_CALLERS: list[dict[str, Any]] = [
         "include-name": "POST /api/process",
         "checks": {
             # 400: two ways to say how large, or a scale of 0 or 9; 415, 422: bytes that are no picture, or a target
-            # that is not 1 to 8 times this one. Tests of the route give each of them.
+            # that is not 0.01 to 8 times this one. Tests of the route give each of them.
             "positive_data_acceptance": {"expected-statuses": ["2xx", "400", "409", "415", "422", "429"]},
         },
     },

@@ -30,6 +30,8 @@ async def preflight(service: Service, **fields: Any) -> JSON:
         {"width": "480", "height": "36"},
         {"long_edge": "100"},
         {"megapixels": "0.001728", "model": "lanczos"},
+        {"scale_factor": "0.5x"},
+        {"print_width_mm": "10", "dpi": "100", "sharpen": "0.5", "denoise": "0.1"},
     ],
 )
 async def test_what_is_told_is_what_comes_of_it(service: Service, fields: dict[str, str]) -> None:
@@ -79,7 +81,7 @@ async def test_the_query_will_do(service: Service) -> None:
         (SOURCE | {"source_height": None}, "source_height"),
         (SOURCE | {"source_format": "x" * 65}, "source_format"),
         (SOURCE | {"scale": 2}, "scale"),
-        (SOURCE | {"scale_factor": "9x"}, "1 to 8"),
+        (SOURCE | {"scale_factor": "9x"}, "0.01 to 8"),
         (SOURCE | {"format": "gif"}, "format"),
         (SOURCE | {"width": 48, "scale_factor": "2x"}, "one way"),
         ([1], "the body"),
@@ -114,7 +116,7 @@ async def test_a_body_that_never_ends_is_refused(service: Service) -> None:
     [
         ((101, 100), {}),
         ((90, 90), {"scale_factor": "3x"}),
-        ((24, 18), {"width": "12"}),
+        ((24, 18), {"width": "24000"}),
     ],
 )
 async def test_what_process_would_refuse_is_refused_with_the_same_answer(

@@ -7,10 +7,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.engine.filters import Filter
 from daemon.engine.gpu.device import Adapter
-from daemon.engine.reference import lanczos
+from daemon.engine.reference import filters
+from daemon.engine.reference import whole as reference
 from daemon.engine.resampling import Resampling
-from daemon.engine.upscaler import Device, DeviceKind, Pixels
+from daemon.engine.upscaler import Device, DeviceKind, Pixels, Words
 from daemon.errors import DeviceFailed
 
 Fault = Callable[[Pixels], NDArray[np.generic]]
@@ -40,15 +42,23 @@ class StandIn:
     def upscale(
         self, source: Pixels, out_size: tuple[int, int], resampling: Resampling, on_tile: Callable[[float], None]
     ) -> Pixels:
+        self._tile_by_tile(source, on_tile)
+        white = np.iinfo(source.dtype).max
+        pixels = np.rint(white * reference.upscale(source, *out_size, resampling)).astype(source.dtype)
+        return self._fault(pixels) if self._fault else pixels  # type: ignore[return-value]
+
+    def filter(self, source: Words, wanted: Filter, on_tile: Callable[[float], None]) -> Words:
+        self._tile_by_tile(source, on_tile)
+        pixels = np.rint(65535 * filters.apply(source, wanted)).astype(np.uint16)
+        return self._fault(pixels) if self._fault else pixels  # type: ignore[return-value]
+
+    def _tile_by_tile(self, source: Pixels, on_tile: Callable[[float], None]) -> None:
         assert not self.closed
         is_golden = source.shape[:2] == (29, 37)
         for tile in range(1, self._tiles + 1):
             if tile == self._fails_at_tile and not is_golden:
                 raise DeviceFailed("the device was lost")
             on_tile(tile / self._tiles)
-        white = np.iinfo(source.dtype).max
-        pixels = np.rint(white * lanczos.upscale(source, *out_size, resampling)).astype(source.dtype)
-        return self._fault(pixels) if self._fault else pixels  # type: ignore[return-value]
 
     def close(self) -> None:
         self.closed = True

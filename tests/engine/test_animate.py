@@ -78,7 +78,7 @@ def enlarge(source: Path, name: OutputFormat = "png", times: int = 2, **more: An
     header, engine = probe(source, MANY), CpuUpscaler(threads=1)
     work = Work(width=times * header.width, height=times * header.height, format=name, **more)
     try:
-        return upscale(source, source.with_name("result"), work, lambda _deep: engine, lambda *_: None, refuse)
+        return upscale(source, source.with_name("result"), work, lambda _proofs: engine, lambda *_: None, refuse)
     finally:
         engine.close()
 
@@ -162,7 +162,7 @@ def test_a_format_that_holds_no_animation_is_refused_before_any_work(tmp_path: P
     engine.close()
     work = Work(width=64, height=48, format=name)
     with pytest.raises(BadRequest, match="no animation"):
-        upscale(source, tmp_path / "result", work, lambda _deep: engine, lambda *_: None, refuse)
+        upscale(source, tmp_path / "result", work, lambda _proofs: engine, lambda *_: None, refuse)
     assert not (tmp_path / "result").exists()
 
 
@@ -175,7 +175,7 @@ def test_a_device_that_fails_in_the_middle_costs_no_frame(tmp_path: Path) -> Non
         engines.pop(0)
 
     work = Work(width=64, height=48)
-    upscale(source, tmp_path / "result", work, lambda _deep: engines[0], lambda *_: None, failover)
+    upscale(source, tmp_path / "result", work, lambda _proofs: engines[0], lambda *_: None, failover)
     assert len(seen(tmp_path / "result")) == 4
     assert len(engines) == 1
 
@@ -192,7 +192,7 @@ def test_progress_rises_over_all_frames_and_a_cancel_between_two_tiles_ends_it(t
 
     engine = StandIn()
     with pytest.raises(Cancelled):
-        upscale(source, tmp_path / "result", Work(width=64, height=48), lambda _deep: engine, note, refuse)
+        upscale(source, tmp_path / "result", Work(width=64, height=48), lambda _proofs: engine, note, refuse)
     assert told == sorted(told)
     assert len(told) > 8
 

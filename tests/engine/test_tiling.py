@@ -8,17 +8,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from daemon.engine.reference import lanczos
-from daemon.engine.resampling import TAPS, AxisTaps, Light, Resampling, lanczos3_taps
+from daemon.engine.reference import whole as reference
+from daemon.engine.resampling import Kernel, Light, Resampling
+from daemon.engine.taps import AxisTaps, axis_taps
 from daemon.engine.tiling import Tile, plan_tiles, read_tile, split_axis
 
-axes = st.integers(1, 200).flatmap(lambda n_in: st.tuples(st.just(n_in), st.integers(n_in, 8 * n_in)))
-pictures = st.tuples(st.integers(1, 24), st.integers(1, 24), st.sampled_from([1, 1.5, 2, 3.3, 8]), st.integers(3, 80))
+axes = st.integers(1, 200).flatmap(lambda n_in: st.tuples(st.just(n_in), st.integers(1, 8 * n_in)))
+pictures = st.tuples(
+    st.integers(1, 24), st.integers(1, 24), st.sampled_from([0.2, 0.7, 1, 1.5, 2, 3.3, 8]), st.integers(3, 80)
+)
 
 
 def plan(width: int, height: int, ratio: float, most: int) -> tuple[tuple[int, int], list[Tile]]:
-    out_size = (round(width * ratio), round(height * ratio))
-    return out_size, plan_tiles((width, height), out_size, (most, most))
+    out_size = (max(round(width * ratio), 1), max(round(height * ratio), 1))
+    return out_size, plan_tiles((width, height), both((width, height), out_size), (most, most))
+
+
+def both(
+    size: tuple[int, int], out_size: tuple[int, int], kernel: Kernel = Kernel.LANCZOS
+) -> tuple[AxisTaps, AxisTaps]:
+    return axis_taps(kernel, size[0], out_size[0]), axis_taps(kernel, size[1], out_size[1])
 
 
 @settings(max_examples=50, deadline=None)
@@ -37,7 +46,7 @@ def test_tiles_cover_each_output_sample_once(picture: tuple[int, int, float, int
 @given(axes, st.integers(1, 300), st.sampled_from([1, 2, 4, 64]))
 def test_spans_are_aligned_and_no_longer_than_asked(axis: tuple[int, int], most: int, align: int) -> None:
     most = max(most, align)
-    spans = split_axis(*axis, most, align)
+    spans = split_axis(axis[0], axis_taps(Kernel.LANCZOS, *axis), most, align)
     assert [span.out_start for span in spans[1:]] == [span.out_stop for span in spans[:-1]]
     assert all(span.out_start % align == 0 and 0 < span.out_size <= most for span in spans)
 
@@ -45,11 +54,11 @@ def test_spans_are_aligned_and_no_longer_than_asked(axis: tuple[int, int], most:
 @settings(max_examples=50, deadline=None)
 @given(axes, st.integers(1, 300))
 def test_a_span_reads_all_its_taps_and_nothing_more(axis: tuple[int, int], most: int) -> None:
-    whole = lanczos3_taps(*axis)
-    for span in split_axis(*axis, most):
+    whole = axis_taps(Kernel.LANCZOS, *axis)
+    for span in split_axis(axis[0], whole, most):
         taps = span.taps(whole)
         assert taps.first.min() == 0
-        assert taps.first.max() + TAPS == span.src_size
+        assert taps.first.max() + taps.count == span.src_size
 
 
 @settings(max_examples=50, deadline=None)
@@ -57,23 +66,26 @@ def test_a_span_reads_all_its_taps_and_nothing_more(axis: tuple[int, int], most:
 def test_reading_a_tile_is_slicing_the_picture_with_its_edge_repeated(picture: tuple[int, int, float, int]) -> None:
     width, height = picture[:2]
     source = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    padded = np.pad(source, ((TAPS, TAPS), (TAPS, TAPS), (0, 0)), mode="edge")
+    margin = 40  # more than a fifth takes to either side
+    padded = np.pad(source, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
     for tile in plan(*picture)[1]:
-        y, x = (slice(span.src_start + TAPS, span.src_stop + TAPS) for span in (tile.y, tile.x))
+        y, x = (slice(span.src_start + margin, span.src_stop + margin) for span in (tile.y, tile.x))
         assert np.array_equal(read_tile(source, tile), padded[y, x])
 
 
 def weighed(samples: NDArray[np.float64], taps: AxisTaps) -> NDArray[np.float64]:
     """The first axis of `samples` through `taps`, which begin and end inside it."""
-    total = sum(taps.weights[:, k, None, None] * samples[taps.first + k] for k in range(TAPS))
+    total = sum(taps.weights[:, k, None, None] * samples[taps.first + k] for k in range(taps.count))
     return np.asarray(total)
 
 
-def test_tiled_equals_whole_bit_for_bit() -> None:
+@pytest.mark.parametrize("out_size", [(77, 70), (13, 9), (77, 9)])
+@pytest.mark.parametrize("kernel", [Kernel.LANCZOS, Kernel.CATMULL_ROM, Kernel.MITCHELL])
+def test_tiled_equals_whole_bit_for_bit(out_size: tuple[int, int], kernel: Kernel) -> None:
     source = np.random.default_rng(0).integers(0, 256, (23, 31, 3), dtype=np.uint8)
-    whole = lanczos.upscale(source, 77, 70, Resampling(Light.GAMMA, 0.0))
-    x_taps, y_taps = lanczos3_taps(31, 77), lanczos3_taps(23, 70)
-    for tile in plan_tiles((31, 23), (77, 70), (20, 33)):
+    whole = reference.upscale(source, *out_size, Resampling(Light.GAMMA, 0.0, kernel))
+    x_taps, y_taps = both((31, 23), out_size, kernel)
+    for tile in plan_tiles((31, 23), (x_taps, y_taps), (20, 33)):
         read = read_tile(source, tile) / 255
         wide = weighed(read.swapaxes(0, 1), tile.x.taps(x_taps)).swapaxes(0, 1)
         made = np.clip(weighed(wide, tile.y.taps(y_taps)), 0, 1)
@@ -82,4 +94,4 @@ def test_tiled_equals_whole_bit_for_bit() -> None:
 
 def test_spans_smaller_than_their_alignment_are_refused() -> None:
     with pytest.raises(ValueError, match="multiples of 8"):
-        split_axis(10, 20, 7, 8)
+        split_axis(10, axis_taps(Kernel.LANCZOS, 10, 20), 7, 8)

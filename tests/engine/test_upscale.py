@@ -23,7 +23,7 @@ def refuse(error: DeviceFailed) -> None:
 def run(source: Path, engine: StandIn, seen: Seen, work: Work | None = None) -> Outcome:
     sink = source.with_name("sink")
     work = work or Work(width=128, height=96)
-    return upscale(source, sink, work, lambda _deep: engine, lambda *step: seen.append(step), refuse)
+    return upscale(source, sink, work, lambda _proofs: engine, lambda *step: seen.append(step), refuse)
 
 
 def test_stages_come_in_order_and_progress_rises_from_nothing(picture: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_cancel_between_tiles_leaves_no_sink(picture: Path) -> None:
 
     engine = StandIn()
     with pytest.raises(Cancelled):
-        upscale(picture, sink, Work(width=128, height=96), lambda _deep: engine, cancel, refuse)
+        upscale(picture, sink, Work(width=128, height=96), lambda _proofs: engine, cancel, refuse)
     assert not sink.exists()
     run(picture, engine, [])
 
@@ -68,7 +68,7 @@ def test_another_engine_goes_on_where_one_failed(picture: Path) -> None:
     seen: Seen = []
     sink = picture.with_name("sink")
     work = Work(width=128, height=96, format="webp")
-    upscale(picture, sink, work, lambda _deep: engines[0], lambda *step: seen.append(step), failover)
+    upscale(picture, sink, work, lambda _proofs: engines[0], lambda *step: seen.append(step), failover)
     assert failures == ["the device was lost"]
     with Image.open(sink) as image:
         assert (image.format, image.size) == ("WEBP", (128, 96))

@@ -16,16 +16,19 @@ from PIL import Image
 
 from daemon.engine.cpu.upscaler import CpuUpscaler
 from daemon.engine.footprint import footprint
+from daemon.engine.resampling import Kernel
+from daemon.engine.taps import axis_taps
 from daemon.engine.tiling import plan_tiles
 from daemon.executor.executor import Assignment
 from daemon.executor.formats import OutputFormat
 from daemon.executor.local import LocalExecutor
 from daemon.executor.messages import FileRef, Work
 from daemon.executor.needs import BandTiles, GridTiles, span_size
+from daemon.jobs.job import JobSpec
 from tests.executor.conftest import Start, ignore
 
 SIZES = st.tuples(st.integers(1, 3000), st.integers(1, 3000))
-RATIOS = st.floats(1, 8)
+RATIOS = st.floats(0.02, 8)
 
 
 @pytest.fixture(scope="module")
@@ -35,25 +38,34 @@ def engine(kernel_cache: Path) -> Iterator[CpuUpscaler]:
     one.close()
 
 
-def enlarged(size: tuple[int, int], ratio: float) -> tuple[int, int]:
-    return max(round(size[0] * ratio), size[0]), max(round(size[1] * ratio), size[1])
+def resized(size: tuple[int, int], ratio: float) -> tuple[int, int]:
+    return JobSpec(scale=ratio).out_size(*size)
 
 
-@given(n_out=st.integers(1, 10**9), most=st.integers(1, 5000), align=st.sampled_from([1, 3, 4, 64]))
-def test_spans_are_even_aligned_and_no_longer_than_asked(n_out: int, most: int, align: int) -> None:
+@given(
+    n_in=st.integers(1, 10**9),
+    n_out=st.integers(1, 10**9),
+    most=st.integers(1, 5000),
+    align=st.sampled_from([1, 3, 4, 64]),
+)
+def test_spans_are_even_aligned_and_no_longer_than_asked(n_in: int, n_out: int, most: int, align: int) -> None:
     most = max(most, align)
-    size = span_size(n_out, most, align)
+    size = span_size(n_in, n_out, most, align)
     assert size % align == 0
     assert 0 < size <= most
-    assert -(-n_out // size) <= -(-n_out // (most - most % align)), "evenness costs no span"
+    if n_out >= n_in:
+        assert -(-n_out // size) <= -(-n_out // (most - most % align)), "evenness costs no span"
+    else:
+        assert size * n_in <= (most + align) * n_out or size == align, "as long as what it reads"
 
 
 @settings(max_examples=60, deadline=None)
 @given(size=SIZES, ratio=RATIOS, most=st.integers(64, 2048))
 def test_tiles_are_counted_as_the_gpu_engine_plans_them(size: tuple[int, int], ratio: float, most: int) -> None:
-    out_size = enlarged(size, ratio)
+    out_size = resized(size, ratio)
     tiles = GridTiles(most=(most, most), align=4)
-    assert tiles.count(size, out_size, 3) == len(plan_tiles(size, out_size, (most, most), align=4))
+    taps = axis_taps(Kernel.LANCZOS, size[0], out_size[0]), axis_taps(Kernel.LANCZOS, size[1], out_size[1])
+    assert tiles.count(size, out_size, 3) == len(plan_tiles(size, taps, (most, most), align=4))
 
 
 @settings(max_examples=60, deadline=None)
@@ -61,7 +73,7 @@ def test_tiles_are_counted_as_the_gpu_engine_plans_them(size: tuple[int, int], r
 def test_bands_are_counted_as_the_cpu_engine_plans_them(
     engine: CpuUpscaler, size: tuple[int, int], ratio: float, channels: int
 ) -> None:
-    out_size = enlarged(size, ratio)
+    out_size = resized(size, ratio)
     tiles = engine.device.tiles
     assert isinstance(tiles, BandTiles)
     # of arrays only the shapes count, and memory that nobody touches is not taken
@@ -83,12 +95,15 @@ def test_a_job_is_as_large_as_its_largest_moment() -> None:
     encoding = mine.peak_bytes((100, 100), (400, 400), "png", has_alpha=False)
     assert encoding == 1000 + 100 * 100 * 3 + 400 * 400 * 3
     assert mine.peak_bytes((100, 100), (400, 400), "webp", has_alpha=True) > encoding
+    wide = mine.peak_bytes((100, 100), (400, 400), "png", has_alpha=False, steps=3)
+    assert wide == 1000 + 100 * 100 * 3 + 400 * 400 * 3 * 2 * 2
 
 
-JOBS: list[tuple[str, tuple[int, int], int, OutputFormat]] = [
-    ("RGB", (2400, 2000), 1, "png"),
-    ("RGB", (1600, 1200), 4, "jpeg"),
-    ("RGBA", (1000, 800), 3, "webp"),
+JOBS: list[tuple[str, tuple[int, int], int, OutputFormat, float]] = [
+    ("RGB", (2400, 2000), 1, "png", 0.0),
+    ("RGB", (1600, 1200), 4, "jpeg", 0.0),
+    ("RGBA", (1000, 800), 3, "webp", 0.0),
+    ("RGB", (1600, 1200), 2, "png", 0.5),
 ]
 
 
@@ -99,9 +114,8 @@ def peak_and_reset(pid: int) -> int:
     return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
-async def enlarge(executor: LocalExecutor, source: Path, size: tuple[int, int], output: OutputFormat) -> None:
+async def enlarge(executor: LocalExecutor, source: Path, work: Work) -> None:
     sink = source.with_suffix(".sink")
-    work = Work(width=size[0], height=size[1], format=output)
     lease = await executor.lease()
     await lease.run(Assignment(uuid.uuid4().hex, FileRef(path=str(source)), FileRef(path=str(sink)), work), ignore)
 
@@ -112,16 +126,17 @@ async def test_a_workers_peak_is_about_what_is_told_of_it(start: Start, tmp_path
     child = executor._slots[0]._child
     assert child is not None
     source = tmp_path / "source.png"
-    for mode, size, ratio, output in JOBS:
+    for mode, size, ratio, output, sharpen in JOBS:
         noise = np.random.default_rng(7).integers(1, 256, (*size[::-1], len(mode)), dtype=np.uint8)
         Image.fromarray(noise).save(source, compress_level=0)
         told = executor.status().devices[0].footprint
         assert told is not None
         out_size = (size[0] * ratio, size[1] * ratio)
         peak_and_reset(child.pid)
-        await enlarge(executor, source, out_size, output)
+        await enlarge(executor, source, Work(width=out_size[0], height=out_size[1], format=output, sharpen=sharpen))
         peak = peak_and_reset(child.pid)
-        says = told.peak_bytes(size, out_size, output, has_alpha=mode == "RGBA")
+        steps = 2 if sharpen else 1
+        says = told.peak_bytes(size, out_size, output, has_alpha=mode == "RGBA", steps=steps)
         assert peak / 1.5 < says < peak * 1.5, f"{mode} {size} {output}: {says >> 20} MiB told, {peak >> 20} MiB held"
 
 

@@ -5,8 +5,9 @@ from typing import get_args
 import pytest
 
 from daemon.executor.executor import ExecutorStatus
-from daemon.executor.messages import Rejection, Work
-from daemon.jobs.models import AUTO, DEFAULT, MODELS, EngineModel, ModelName, resolve, why_not
+from daemon.executor.messages import EngineModel, Rejection, Work
+from daemon.jobs.job import AUTO, DEFAULT, ModelName, resolve
+from daemon.jobs.models import MODELS, why_not
 from tests.jobs.fakes import DEVICE
 
 BROKEN = [Rejection(name="CPU", reason="numba cannot be imported", quarantined=True)]

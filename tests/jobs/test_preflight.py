@@ -65,7 +65,7 @@ def _nothing(bench: Bench) -> None: ...
         (_nothing, replace(PICTURE, width=700, height=700), {}, ImageTooLarge),
         (_nothing, replace(PICTURE, width=10_000, height=1, format="webp"), {}, ImageTooLarge),
         (_nothing, PICTURE, {"scale": 9.0}, BadRequest),
-        (_nothing, PICTURE, {"scale": None, "long_edge": 32}, BadRequest),
+        (_nothing, PICTURE, {"scale": None, "long_edge": 32_000}, BadRequest),
     ],
 )
 async def test_what_would_be_refused_is_refused_in_the_same_words(
@@ -126,6 +126,16 @@ async def test_a_device_that_has_done_nothing_tells_tiles_and_memory(
     assert told.memory_bytes == (200 << 20) + 400 * 300 * 14  # to decode it; to encode it takes less
     assert (told.wait, told.compute, told.result_bytes) == (0.0, None, None)
     assert codes(told) == ["nothing_learned"]
+
+
+async def test_what_comes_before_and_after_the_resize_takes_tiles_and_memory_of_its_own(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(bench, monkeypatch, KNOWN)
+    picture = replace(PICTURE, width=400, height=300)
+    alone, more = [await look(bench, picture, scale=1.5, **steps) for steps in ({}, {"denoise": 0.1, "sharpen": 0.1})]
+    assert (alone.tiles, more.tiles) == (3 * 2, 3 * 2 + 2 * 2 + 3 * 2)
+    assert more.memory_bytes == (200 << 20) + 400 * 300 * 3 + 600 * 450 * 3 * 4
 
 
 async def test_transparency_that_is_not_known_counts_where_the_format_can_have_it(

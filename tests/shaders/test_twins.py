@@ -7,11 +7,12 @@ from importlib.resources import files
 
 import pytest
 
-from daemon.engine import color
-from daemon.engine.gpu.lanczos import LIGHTS, SOFTWARE, Layout, lanczos_passes
+from daemon.engine import color, filters, polar
+from daemon.engine.filters import denoising, sharpening
 from daemon.engine.gpu.params import STRUCTS, TAPS_PER_BINDING, UniformStruct
+from daemon.engine.gpu.passes import LIGHTS, SOFTWARE, Family, Layout, Step, passes_of
 from daemon.engine.gpu.source import shader_source
-from daemon.engine.resampling import Resampling
+from daemon.engine.resampling import Kernel, Resampling
 
 # Alignment and size of the types that stand in uniform structs: WGSL, "Alignment and Size".
 LAYOUT = {"f32": (4, 4), "u32": (4, 4), "vec2<f32>": (8, 8), "vec2<u32>": (8, 8)}
@@ -48,12 +49,34 @@ def test_names_types_offsets_and_size_of_params_are_those_of_the_wgsl(described:
 
 
 @pytest.mark.parametrize("name", PASSES)
-def test_taps_fill_the_binding(name: str) -> None:
-    assert f"taps: array<Taps, {TAPS_PER_BINDING}>" in shader_source(name)
+def test_taps_that_are_uniform_fill_the_binding(name: str) -> None:
+    for count in re.findall(r"<uniform> \w*taps: array<Taps, (\d+)>", shader_source(name)):
+        assert int(count) == TAPS_PER_BINDING
+
+
+def constants_of(name: str) -> dict[str, str]:
+    return dict(re.findall(r"const (\w+) = (.+?)u?;", shader_source(name)))
+
+
+def test_constants_of_polar_kernels_are_those_of_the_reference() -> None:
+    found = constants_of("polar")
+    numbers = {name: float(found[name]) for name in ("SIDE", "CENTRE", "ACROSS", "ALONG", "FLAT")}
+    assert numbers == {name: getattr(polar, name) for name in numbers}
+    assert int(found["LAST_ENTRY"]) == polar.ENTRIES - 1
+    vectors = {name: tuple(map(float, re.findall(r"\d\.\d+", found[name]))) for name in ("BRIGHTNESS", "BINOMIAL")}
+    assert vectors == {"BRIGHTNESS": polar.BRIGHTNESS, "BINOMIAL": (*polar.BINOMIAL, 0.0)}
+
+
+def test_constants_of_denoising_are_those_of_the_reference() -> None:
+    found = constants_of("denoise")
+    assert {name: int(found[name]) for name in ("SEARCH", "PATCH")} == {
+        "SEARCH": filters.SEARCH,
+        "PATCH": filters.PATCH,
+    }
 
 
 def test_constants_of_light_are_those_of_the_reference() -> None:
-    constants = dict(re.findall(r"const (\w+) = ([\d.]+)u?;", shader_source("lanczos_x")))
+    constants = dict(re.findall(r"const (\w+) = ([\d.]+)u?;", shader_source("enlarge_x")))
     compared = {name for name in constants if hasattr(color, name)}
     assert compared >= {"SRGB_GAMMA", "SIGMOID_SCALE", "SIGMOID_OFFSET", "SIGMOID_CENTER", "LINEAR_KNEE"}
     for name in compared:
@@ -61,10 +84,21 @@ def test_constants_of_light_are_those_of_the_reference() -> None:
     assert {light: int(constants[f"LIGHT_{light.name}"]) for light in LIGHTS} == LIGHTS
 
 
-def test_every_override_is_given_and_every_one_given_is_there() -> None:
-    for shader_pass in lanczos_passes(Resampling(), Layout(3), SOFTWARE):
+STEPS: list[tuple[Family, Step]] = [
+    (Family.ENLARGE, Resampling()),
+    (Family.REDUCE, Resampling()),
+    (Family.POLAR, Resampling(kernel=Kernel.EDGE_ADAPTIVE)),
+    (Family.FILTER, denoising(0.5)),
+    (Family.FILTER, sharpening(0.5, 2)),
+]
+
+
+def test_every_override_is_given_and_every_one_given_is_there_and_every_pass_is_used() -> None:
+    used = [shader_pass for family, step in STEPS for shader_pass in passes_of(family, step, Layout(3), SOFTWARE)]
+    for shader_pass in used:
         declared = set(re.findall(r"override (\w+):", shader_source(shader_pass.name)))
         assert declared == set(shader_pass.constants)
+    assert sorted(shader_pass.name for shader_pass in used) == PASSES
 
 
 @pytest.mark.parametrize("name", PASSES)

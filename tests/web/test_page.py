@@ -98,7 +98,7 @@ async def test_a_denied_app_is_told_and_our_page_is_worked_by_keys_alone(
             await ours.press("Tab", 9)
             reached.append(await ours.run("document.activeElement.id || document.activeElement.innerText"))
             assert len(reached) < 10, reached
-        assert reached == ["files", "scale", "format", "Allow", "Deny"]
+        assert reached == ["files", "scale", "model", "denoise", "format", "Allow", "Deny"]
         await ours.press("Enter", 13, "\r")
         assert await app.run("window.connected") == "pairing_denied"
         await ours.until("!document.querySelector('#pending li')")

@@ -11,11 +11,12 @@ from daemon.api.wire.base import Wire, read_text_fields
 from daemon.errors import BadRequest
 from daemon.executor.formats import OUTPUT_NAMED
 from daemon.executor.messages import Metadata
-from daemon.jobs.job import LEAST_RATIO, MOST_RATIO, JobSpec, Priority
-from daemon.jobs.models import ModelName
+from daemon.jobs.job import LEAST_RATIO, MOST_RATIO, JobSpec, ModelName, Priority
 
 SCALES: Final = {"standard": 2.0, "highres": 4.0, "ultra": 8.0}
 MOST_SIDE: Final = 1_000_000
+MOST_PAPER: Final = 100_000.0  # millimetres
+MOST_DPI: Final = 65_535.0  # what a JPEG can say
 
 
 class ProcessFields(Wire):
@@ -25,7 +26,7 @@ class ProcessFields(Wire):
         default=None, description="2, 4 or 8 times; where `scale_factor` comes too, that decides"
     )
     scale_factor: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,2}(\.[0-9]{1,4})?x?$")] | None = Field(
-        default=None, description="how many times as large, 1 to 8: `2x`, `4x`, `1.5x`", examples=["4x"]
+        default=None, description="how many times as large, 0.01 to 8: `2x`, `4x`, `1.5x`, `0.5x`", examples=["4x"]
     )
     width: int | None = Field(default=None, ge=1, le=MOST_SIDE, description="pixels; with `height`, the box to fit in")
     height: int | None = Field(default=None, ge=1, le=MOST_SIDE, description="pixels")
@@ -33,7 +34,28 @@ class ProcessFields(Wire):
     megapixels: float | None = Field(
         default=None, gt=0, le=100_000, allow_inf_nan=False, description="millions of pixels of the result"
     )
+    print_width_mm: float | None = Field(
+        default=None,
+        gt=0,
+        le=MOST_PAPER,
+        allow_inf_nan=False,
+        description="on paper; with the height, a box",
+    )
+    print_height_mm: float | None = Field(
+        default=None, gt=0, le=MOST_PAPER, allow_inf_nan=False, description="on paper"
+    )
+    dpi: float | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_DPI,
+        allow_inf_nan=False,
+        description="dots an inch: what a size on paper is counted by (300 unless said), and what the file says",
+    )
     model: ModelName = Field(default="auto", description="`GET /api/models` lists them")
+    sharpen: float | None = Field(
+        default=None, ge=0, le=1, description="how strongly the result is sharpened; unless said, as the model does"
+    )
+    denoise: float = Field(default=0, ge=0, le=1, description="how strongly noise is taken out of the picture first")
     format: Literal["auto", "png", "jpeg", "jpg", "webp", "tiff", "tif", "avif"] = Field(
         default="auto",
         description="of the result; `auto`: as the source; of BMP and GIF png, of HEIC jpeg (transparent: png)",
@@ -49,19 +71,27 @@ class ProcessFields(Wire):
         """What is asked. `scale_factor` decides over `processing_type`, which alone stands for 2, 4 or 8 times.
 
         Raises:
-            BadRequest: more than one way to say how large, or a scale that is not 1 to 8.
+            BadRequest: more than one way to say how large, or a scale that is not 0.01 to 8.
         """
-        targets = [self.width or self.height, self.long_edge, self.megapixels]
+        on_paper = self.print_width_mm or self.print_height_mm
+        targets = [self.width or self.height, self.long_edge, self.megapixels, on_paper]
         asked = sum(target is not None for target in targets)
         if asked > 1 or (asked and (self.scale_factor or self.processing_type)):
-            raise BadRequest("say how large in one way: scale_factor, width and height, long_edge, or megapixels")
+            raise BadRequest(
+                "say how large in one way: scale_factor, width and height, long_edge, megapixels, or print"
+            )
         return JobSpec(
             scale=None if asked else self._scale(),
             width=self.width,
             height=self.height,
             long_edge=self.long_edge,
             megapixels=self.megapixels,
+            print_width_mm=self.print_width_mm,
+            print_height_mm=self.print_height_mm,
+            dpi=self.dpi,
             model=self.model,
+            sharpen=self.sharpen,
+            denoise=self.denoise,
             format=OUTPUT_NAMED.get(self.format),
             quality=self.quality,
             keep_metadata=self.keep_metadata,

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from daemon.api.wire.base import Wire
 from daemon.executor.executor import ExecutorStatus
-from daemon.jobs.models import DEFAULT, MODELS, Model, why_not
+from daemon.jobs.job import DEFAULT
+from daemon.jobs.models import MODELS, Model, why_not
 
 
 class ModelOut(Wire):

@@ -97,12 +97,13 @@ def encode_frames(
     name: OutputFormat,
     quality: int,
     keep_metadata: Metadata,
+    dpi: float | None = None,
 ) -> Sink:
     """Write `frames` of `size` (width, height) to `file` as an animated `png`, frame by frame, or `webp`, all at once
     after the last.
     """
     of_this_size = np.broadcast_to(np.uint8(0), (size[1], size[0], 3))
-    along = kept(replace(animation.still, pixels=of_this_size), name, keep_metadata)
+    along = kept(replace(animation.still, pixels=of_this_size), name, keep_metadata, dpi)
     sink = Sink(file)
     if name == "png":
         head = b"".join(travelling(**asdict(along)))

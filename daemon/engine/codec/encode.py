@@ -47,12 +47,14 @@ def encode(
     quality: int,
     keep_metadata: Metadata,
     on_share: Callable[[float], None],
+    *,
+    dpi: float | None = None,
 ) -> Written:
     """Write `picture` as format `name` and force it to disk. 16 bits become 8 where the format has no more, dithered.
 
-    `on_share` gets the share done, 0 to 1, as the encoder goes (WebP's and AVIF's give all at once); what it raises
-    stops it. Of JPEG nobody knows how large it will be: its share is that of the pixels' bytes, and stops short of the
-    end.
+    `dpi`, dots an inch, stands in place of the picture's own. `on_share` gets the share done, 0 to 1, as the encoder
+    goes (WebP's and AVIF's give all at once); what it raises stops it. Of JPEG nobody knows how large it will be: its
+    share is that of the pixels' bytes, and stops short of the end.
 
     Raises:
         BadRequest: the format cannot hold the picture's transparency.
@@ -62,7 +64,7 @@ def encode(
     FACTS[name].require_size(picture.pixels.shape[1], picture.pixels.shape[0])
     require_holdable(picture.pixels, name)
     picture = replace(picture, pixels=_as_held(picture.pixels, name))
-    along = kept(picture, name, keep_metadata)
+    along = kept(picture, name, keep_metadata, dpi)
     with durable(path) as file:
         return _write(file, picture.pixels, along, name, quality, on_share)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from PIL import Image
@@ -20,6 +20,8 @@ MAKER_NOTE: Final = 0x927C
 # where EXIF (CIPA DC-008) says how large the picture is: in its own folder, and in the first one as TIFF does
 PIXEL_X, PIXEL_Y = 0xA002, 0xA003
 IMAGE_WIDTH, IMAGE_LENGTH = 0x0100, 0x0101
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
+INCHES: Final = 2
 # what one segment of a JPEG holds; more, which PNG and WebP may bring, is left out
 JPEG_EXIF: Final = 65_533
 JPEG_XMP: Final = JPEG_EXIF - len(b"http://ns.adobe.com/xap/1.0/\0")
@@ -42,10 +44,15 @@ class Kept:
     dpi: tuple[float, float] | None = None
 
 
-def kept(picture: Picture, name: OutputFormat, wish: Metadata) -> Kept:
-    """What of a picture's metadata goes along. Its EXIF tells the size that its pixels have."""
+def kept(picture: Picture, name: OutputFormat, wish: Metadata, asked_dpi: float | None = None) -> Kept:
+    """What of a picture's metadata goes along. Its EXIF tells the size that its pixels have.
+
+    `asked_dpi`, dots an inch, stands in place of the picture's own, and goes along whatever else does not.
+    """
+    if asked_dpi:
+        picture = replace(picture, dpi=(asked_dpi, asked_dpi))
     if wish == "none":
-        return Kept(picture.icc_profile)
+        return Kept(picture.icc_profile, dpi=picture.dpi if asked_dpi else None)
     exif = _of_this_picture(picture.exif, picture, safe=wish == "safe") if picture.exif else None
     if exif and name == "jpeg" and len(exif) > JPEG_EXIF:
         exif = None
@@ -56,6 +63,12 @@ def kept(picture: Picture, name: OutputFormat, wish: Metadata) -> Kept:
     if dpi and not all(LEAST_DPI <= dots <= MOST_DPI.get(name, 0.0) for dots in dpi):
         dpi = None
     return Kept(picture.icc_profile, exif, xmp, dpi)
+
+
+def _tell_density(tags: Image.Exif, dpi: tuple[float, float] | None) -> None:
+    """Where EXIF says how many dots an inch there are, it is as many as the file says."""
+    if dpi and X_RESOLUTION in tags:
+        tags[X_RESOLUTION], tags[Y_RESOLUTION], tags[RESOLUTION_UNIT] = dpi[0], dpi[1], INCHES
 
 
 def _of_this_picture(exif: bytes, picture: Picture, *, safe: bool) -> bytes | None:
@@ -73,6 +86,7 @@ def _of_this_picture(exif: bytes, picture: Picture, *, safe: bool) -> bytes | No
         ):
             if name in folder:
                 folder[name] = size
+        _tell_density(tags, picture.dpi)
         if safe:
             tags.pop(GPS_IFD, None)
             own.pop(MAKER_NOTE, None)

@@ -18,8 +18,10 @@ from daemon.errors import DeviceFailed
 from daemon.quick_imports import as_if_missing, uncollected
 
 if TYPE_CHECKING:
+    from daemon.engine.cpu.filters import FilterKernel
     from daemon.engine.cpu.kernels import BandKernel
     from daemon.engine.cpu.png_filter import PngFilterKernel
+    from daemon.engine.cpu.polar import PolarKernel
 
 CACHE_VARIABLE: Final = "NUMBA_CACHE_DIR"
 _loading: Final = threading.Lock()
@@ -72,6 +74,40 @@ def _load_band(*, deep: bool) -> BandKernel:
     return _load(compile_it)
 
 
+def load_polar(*, deep: bool = False) -> PolarKernel:
+    """The kernel of the polar filters, likewise."""
+    with _loading:
+        return _load_polar(deep=deep)
+
+
+@lru_cache(maxsize=2)
+def _load_polar(*, deep: bool) -> PolarKernel:
+
+    def compile_it(*, cached: bool) -> PolarKernel:
+        from daemon.engine.cpu.polar import compile_polar
+
+        return compile_polar(deep=deep, cached=cached)
+
+    return _load(compile_it)
+
+
+def load_filter() -> FilterKernel:
+    """The kernel of the passes that keep a picture's size, likewise."""
+    with _loading:
+        return _load_filter()
+
+
+@lru_cache(maxsize=1)
+def _load_filter() -> FilterKernel:
+
+    def compile_it(*, cached: bool) -> FilterKernel:
+        from daemon.engine.cpu.filters import compile_filter
+
+        return compile_filter(cached=cached)
+
+    return _load(compile_it)
+
+
 @lru_cache(maxsize=1)
 def load_png_filter() -> PngFilterKernel:
     """The kernel of the PNG filters. Raises as `_load` does."""
@@ -86,8 +122,10 @@ def load_png_filter() -> PngFilterKernel:
 
 def load_all() -> None:
     """Every kernel, so that the cache has them. Raises as `_load` does."""
-    load_band()
-    load_band(deep=True)
+    for deep in (False, True):
+        load_band(deep=deep)
+        load_polar(deep=deep)
+    load_filter()
     load_png_filter()
 
 

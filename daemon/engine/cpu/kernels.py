@@ -1,7 +1,7 @@
 """The compiled kernels: one band of the output, from samples to samples, of 8 bits or of 16.
 
 A band is made in tiles narrow enough that both of its scratch arrays stay in the L2 cache. Each tile is decoded
-*transposed*, so that enlarging along x is the same loop over long contiguous rows as enlarging along y: one kernel,
+*transposed*, so that resizing along x is the same loop over long contiguous rows as resizing along y: one kernel,
 `weigh`, does both, in full vector registers at any ratio. (Filtering along x in place, six neighbours a sample, was
 eight times slower a sample: the compiler finds no vectors in it.)
 
@@ -20,13 +20,13 @@ from numba import float32, int32, int64, types, uint8, uint16, void
 
 from daemon.engine.cpu.encoding import RGBA, encode_row
 from daemon.engine.cpu.jit import Bytes, Floats, Indices, Samples, compiled, kernel
-from daemon.engine.resampling import TAPS
+from daemon.engine.taps import TAPS
 
-# source, out, x_first, x_weights, y_first, y_weights, start, stop, antiring, decode, encode, tile_width
-BandKernel = Callable[
-    [Samples, Samples, Indices, Floats, Indices, Floats, int, int, np.float32, Floats, Bytes | Floats, int], None
-]
+Axis = tuple[Indices, Floats, np.float32]  # first, weights, antiring
+# source, out, x, y, start, stop, decode, encode, tile_width
+BandKernel = Callable[[Samples, Samples, Axis, Axis, int, int, Floats, Bytes | Floats, int], None]
 
+ZERO: Final = np.float32(0)
 # Rows whose distance is a multiple of 1 KiB would share four sets of the L1 cache at most; a line more spreads them.
 ROW_PADDING: Final = 16
 
@@ -90,6 +90,25 @@ def weigh(rows: Floats, begin: int, weights: Floats, antiring: np.float32, total
 
 
 @kernel
+def weigh_many(rows: Floats, begin: int, weights: Floats, total: Floats) -> None:
+    """The weighted sum of an even number of `rows` from `begin` into `total`."""
+    total[:] = ZERO
+    for k in range(0, weights.size, 2):
+        w0, w1 = weights[k], weights[k + 1]
+        r0, r1 = rows[begin + k], rows[begin + k + 1]
+        for i in range(total.size):
+            total[i] += w0 * r0[i] + w1 * r1[i]
+
+
+@kernel
+def filter_one(rows: Floats, begin: int, weights: Floats, antiring: np.float32, total: Floats) -> None:
+    if weights.size == TAPS:
+        weigh(rows, begin, weights, antiring, total)
+    else:
+        weigh_many(rows, begin, weights, total)
+
+
+@kernel
 def transpose_back(column: Floats, x: int, channels: int, rows: Floats) -> None:
     """One filtered column (C * height,) into `rows` (height, width * C) as their pixel `x`."""
     height = column.size // channels
@@ -100,52 +119,50 @@ def transpose_back(column: Floats, x: int, channels: int, rows: Floats) -> None:
 
 
 @kernel
-def enlarge_width(
-    columns: Floats, first: Indices, weights: Floats, antiring: np.float32, channels: int, rows: Floats
-) -> None:
-    """Decoded columns (width, C * height) to `rows` (height, n_out * C); `first` counts from the first column."""
+def resize_width(columns: Floats, x: Axis, start: int, stop: int, channels: int, rows: Floats) -> None:
+    """Decoded columns (width, C * height) to `rows` (height, outputs * C), of the outputs `start` to `stop` of `x`."""
+    first, weights, antiring = x
     filtered = np.empty(columns.shape[1], np.float32)
-    for x in range(first.size):
-        weigh(columns, first[x], weights[x], antiring, filtered)
-        transpose_back(filtered, x, channels, rows)
+    for output in range(start, stop):
+        filter_one(columns, first[output] - first[start], weights[output], antiring, filtered)
+        transpose_back(filtered, output - start, channels, rows)
 
 
-def enlarge_band(
+def resize_band(
     source: Samples,
     out: Samples,
-    x_first: Indices,
-    x_weights: Floats,
-    y_first: Indices,
-    y_weights: Floats,
+    x: Axis,
+    y: Axis,
     start: int,
     stop: int,
-    antiring: np.float32,
     decode: Floats,
     encode: Bytes | Floats,
     tile_width: int,
 ) -> None:
     """Rows `start` to `stop` of `out` (H, W, C), from `source` (h, w, C), in tiles of `tile_width` output pixels."""
     width, channels = out.shape[1], out.shape[2]
+    x_first, x_weights, _ = x
+    y_first, y_weights, y_antiring = y
     top = y_first[start]
-    height = y_first[stop - 1] + TAPS - top
+    height = y_first[stop - 1] + y_weights.shape[1] - top
     line = np.empty(tile_width * channels, np.float32)
     indices = np.empty(line.size, np.int32)
     rows = np.empty((height, line.size + ROW_PADDING), np.float32)
     for x_start in range(0, width, tile_width):
         x_stop = min(x_start + tile_width, width)
         left = x_first[x_start]
-        columns = np.empty(((x_first[x_stop - 1] + TAPS - left) * channels, height), np.float32)
+        columns = np.empty(((x_first[x_stop - 1] + x_weights.shape[1] - left) * channels, height), np.float32)
         decode_transposed(source, decode, top, left, columns)
         pixels = columns.reshape((columns.shape[0] // channels, channels * height))
-        enlarge_width(pixels, x_first[x_start:x_stop] - left, x_weights[x_start:x_stop], antiring, channels, rows)
+        resize_width(pixels, x, x_start, x_stop, channels, rows)
         size = (x_stop - x_start) * channels
-        for y in range(start, stop):
-            weigh(rows, y_first[y] - top, y_weights[y], antiring, line[:size])
-            encode_row(line[:size], encode, channels, indices, out[y, x_start:x_stop].reshape(size))
+        for row in range(start, stop):
+            filter_one(rows, y_first[row] - top, y_weights[row], y_antiring, line[:size])
+            encode_row(line[:size], encode, channels, indices, out[row, x_start:x_stop].reshape(size))
 
 
 def compile_band(*, deep: bool, cached: bool) -> BandKernel:
-    """`enlarge_band` compiled for samples of 8 bits, or 16 where `deep`, or read from numba's cache.
+    """`resize_band` compiled for samples of 8 bits, or 16 where `deep`, or read from numba's cache.
 
     Raises:
         Exception: of numba's or the system's, whatever goes wrong; with `cached`, mostly an unusable cache folder.
@@ -153,7 +170,6 @@ def compile_band(*, deep: bool, cached: bool) -> BandKernel:
     sample, entry = (uint16, float32) if deep else (uint8, uint8)
     pixels, indices = types.Array(sample, 3, "C", readonly=True), types.Array(int32, 1, "C", readonly=True)
     weights, decode = types.Array(float32, 2, "C", readonly=True), types.Array(float32, 1, "C", readonly=True)
-    encode = types.Array(entry, 1, "C", readonly=True)
-    axes = (indices, weights, indices, weights)
-    signature = void(pixels, sample[:, :, ::1], *axes, int64, int64, float32, decode, encode, int64)
-    return compiled(enlarge_band, signature, cached=cached)
+    encode, axis = types.Array(entry, 1, "C", readonly=True), types.Tuple((indices, weights, float32))
+    signature = void(pixels, sample[:, :, ::1], axis, axis, int64, int64, decode, encode, int64)
+    return compiled(resize_band, signature, cached=cached)

@@ -13,19 +13,17 @@ from typing import Final
 
 import numpy as np
 
+from daemon.engine.cpu.bands import MakeRows, filter_maker, rows_maker
 from daemon.engine.cpu.compiled import load_band, prepare
 from daemon.engine.cpu.processor import core_count, processor_name
-from daemon.engine.cpu.tables import decode_table, encode_table, interpolated_table
-from daemon.engine.resampling import AxisTaps, Resampling, lanczos3_taps
-from daemon.engine.upscaler import Device, DeviceKind, Pixels
+from daemon.engine.filters import Filter
+from daemon.engine.resampling import Resampling
+from daemon.engine.upscaler import Device, DeviceKind, Pixels, Words
 from daemon.errors import DeviceFailed, OutOfMemory
 from daemon.executor.needs import BandTiles
 
 __all__ = ["CpuUpscaler", "prepare"]
 
-# A tile's scratch, 256 output pixels by the source rows of its band, takes some 370 KB, which an L2 cache holds. Wider,
-# narrower and higher tiles, from 128 to 512 pixels and half to twice the rows, took up to a third longer.
-TILE_WIDTH: Final = 256
 SCRATCH_SAMPLES: Final = 240  # source rows times channels; five rows of each band are read by the next one again
 BAND_SAMPLES: Final = 1 << 22  # of one band at most, some 10 ms of work, so that a cancel is soon seen
 BANDS_PER_THREAD: Final = 4  # at least, so that threads end at about the same time
@@ -71,60 +69,33 @@ class CpuUpscaler:
         """As `Upscaler.upscale`; `on_tile` is called on the caller's thread, after each band of rows.
 
         Raises:
-            ValueError: a source that is not (H, W, 1, 3 or 4), or a size smaller than the source's.
+            ValueError: a source that is not (H, W, 1, 3 or 4), or a size that the kernel cannot make.
             DeviceFailed: the engine is closed.
             OutOfMemory: there is no memory for the result.
         """
         if source.ndim != 3 or source.shape[2] not in {1, 3, 4}:  # noqa: PLR2004
-            raise ValueError(f"cannot enlarge an array of shape {source.shape}")
-        height, width, channels = source.shape
-        x_taps, y_taps = lanczos3_taps(width, out_size[0]), lanczos3_taps(height, out_size[1])
+            raise ValueError(f"cannot resize an array of shape {source.shape}")
         try:
-            out = np.empty((out_size[1], out_size[0], channels), source.dtype)
-            self._fill(np.ascontiguousarray(source), out, x_taps, y_taps, resampling, on_tile)
+            out = np.empty((out_size[1], out_size[0], source.shape[2]), source.dtype)
+            make_rows = rows_maker(np.ascontiguousarray(source), out, resampling)
+            self._share_out(make_rows, self._bands(source, out), on_tile)
         except MemoryError as error:
             raise OutOfMemory(f"no memory for a picture of {out_size[0]} by {out_size[1]} pixels") from error
+        return out
+
+    def filter(self, source: Words, wanted: Filter, on_tile: Callable[[float], None]) -> Words:
+        """As `Upscaler.filter`. Raises as `upscale` does."""
+        try:
+            out = np.empty_like(source, order="C")
+            make_rows = filter_maker(np.ascontiguousarray(source), out, wanted)
+            self._share_out(make_rows, self._bands(source, out), on_tile)
+        except MemoryError as error:
+            raise OutOfMemory("no memory for a picture beside its source") from error
         return out
 
     def close(self) -> None:
         """Wait for the work in hand, then end the threads. May be called twice, and from any thread."""
         self._pool.shutdown(wait=True)
-
-    def _fill(
-        self,
-        source: Pixels,
-        out: Pixels,
-        x_taps: AxisTaps,
-        y_taps: AxisTaps,
-        resampling: Resampling,
-        on_tile: Callable[[float], None],
-    ) -> None:
-        # 1:1 needs no case of its own: the taps are then 0 0 1 0 0 0, and the tables give each byte back.
-        x_weights, y_weights = x_taps.weights.astype(np.float32), y_taps.weights.astype(np.float32)
-        deep = source.dtype == np.uint16
-        enlarge_band, light = load_band(deep=deep), resampling.light
-        decode = decode_table(light, np.iinfo(source.dtype).max)
-        encode = interpolated_table(light) if deep else encode_table(light)
-        antiring = np.float32(resampling.antiring)
-
-        def enlarge(rows: range) -> int:
-            enlarge_band(
-                source,
-                out,
-                x_taps.first,
-                x_weights,
-                y_taps.first,
-                y_weights,
-                rows.start,
-                rows.stop,
-                antiring,
-                decode,
-                encode,
-                TILE_WIDTH,
-            )
-            return len(rows)
-
-        self._share_out(enlarge, self._bands(source, out), on_tile)
 
     def _bands(self, source: Pixels, out: Pixels) -> list[range]:
         rows, channels = out.shape[0], out.shape[2]
@@ -132,11 +103,11 @@ class CpuUpscaler:
         step = self._band_rows or self._tiles.rows(size, out_size, channels)
         return [range(start, min(start + step, rows)) for start in range(0, rows, step)]
 
-    def _share_out(self, enlarge: Callable[[range], int], bands: list[range], on_tile: Callable[[float], None]) -> None:
+    def _share_out(self, make_rows: MakeRows, bands: list[range], on_tile: Callable[[float], None]) -> None:
         futures: list[Future[int]] = []
         try:
             try:
-                futures.extend(self._pool.submit(enlarge, band) for band in bands)
+                futures.extend(self._pool.submit(make_rows, band) for band in bands)
             except RuntimeError as error:
                 raise DeviceFailed("the CPU engine is closed") from error
             done, total = 0, bands[-1].stop

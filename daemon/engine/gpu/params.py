@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.engine.resampling import TAPS, AxisTaps
+from daemon.engine.taps import TAPS, AxisTaps
 
 FORMATS: Final = {"vec4<f32>": "4f", "vec4<u32>": "4I", "vec2<f32>": "2f", "vec2<u32>": "2I", "f32": "f", "u32": "I"}
 ALIGNMENT: Final = 16
@@ -59,9 +59,23 @@ class UniformStruct:
         return bytes(packed)
 
 
-LANCZOS_X: Final = UniformStruct("LanczosXParams", (("rows", "u32"), ("outputs", "u32"), ("antiring", "f32")))
-LANCZOS_Y: Final = UniformStruct("LanczosYParams", (("columns", "u32"), ("outputs", "u32"), ("antiring", "f32")))
-STRUCTS: Final = (LANCZOS_X, LANCZOS_Y)
+ENLARGE_X: Final = UniformStruct("EnlargeXParams", (("rows", "u32"), ("outputs", "u32"), ("antiring", "f32")))
+ENLARGE_Y: Final = UniformStruct("EnlargeYParams", (("columns", "u32"), ("outputs", "u32"), ("antiring", "f32")))
+REDUCE_X: Final = UniformStruct(
+    "ReduceXParams", (("rows", "u32"), ("outputs", "u32"), ("taps", "u32"), ("antiring", "f32"))
+)
+REDUCE_Y: Final = UniformStruct(
+    "ReduceYParams", (("columns", "u32"), ("outputs", "u32"), ("taps", "u32"), ("antiring", "f32"))
+)
+LINEARIZE: Final = UniformStruct("LinearizeParams", (("columns", "u32"), ("rows", "u32")))
+POLAR: Final = UniformStruct(
+    "PolarParams", (("columns", "u32"), ("outputs", "u32"), ("rows", "u32"), ("scale", "f32"), ("antiring", "f32"))
+)
+DENOISE: Final = UniformStruct("DenoiseParams", (("columns", "u32"), ("rows", "u32"), ("force", "f32")))
+SHARPEN: Final = UniformStruct(
+    "SharpenParams", (("columns", "u32"), ("rows", "u32"), ("step", "u32"), ("force", "f32"))
+)
+STRUCTS: Final = (ENLARGE_X, ENLARGE_Y, REDUCE_X, REDUCE_Y, LINEARIZE, POLAR, DENOISE, SHARPEN)
 
 
 def pack_taps(taps: AxisTaps, align: int = 1) -> NDArray[np.float32]:
@@ -73,7 +87,17 @@ def pack_taps(taps: AxisTaps, align: int = 1) -> NDArray[np.float32]:
     packed = np.zeros((-(-count // align) * align, TAPS_STRIDE), np.float32)
     if len(packed) > TAPS_PER_BINDING:
         raise ValueError(f"a tile of {count} outputs has more taps than one binding holds")
-    packed[:count, :TAPS] = taps.weights
+    packed[:count, :TAPS] = taps.weights[:, :TAPS]  # of a polar kernel's offsets the first is enough
     packed[:count, TAPS] = taps.first
+    packed[count:] = packed[count - 1]
+    return packed
+
+
+def pack_long_taps(taps: AxisTaps, align: int = 1) -> NDArray[np.float32]:
+    """The taps of a tile's axis for the reducing passes: `first`, then the weights; the last repeated likewise."""
+    count = len(taps.first)
+    packed = np.empty((-(-count // align) * align, taps.count + 1), np.float32)
+    packed[:count, 0] = taps.first
+    packed[:count, 1:] = taps.weights
     packed[count:] = packed[count - 1]
     return packed

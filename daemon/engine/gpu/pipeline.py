@@ -27,6 +27,7 @@ UNIFORM: Final = Binding("buffer", (("type", "uniform"),))
 READ_BUFFER: Final = Binding("buffer", (("type", "read-only-storage"),))
 WRITE_BUFFER: Final = Binding("buffer", (("type", "storage"),))
 READ_WORDS: Final = Binding("texture", (("sample_type", "uint"), ("view_dimension", "2d")))
+READ_FLOATS: Final = Binding("texture", (("sample_type", "unfilterable-float"), ("view_dimension", "2d")))
 
 
 def write_texture(texture_format: str) -> Binding:

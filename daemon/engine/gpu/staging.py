@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.engine.gpu.lanczos import RGBA, WORD
+from daemon.engine.gpu.passes import RGBA, WORD
 from daemon.engine.tiling import Tile
 from daemon.engine.upscaler import Pixels
 
@@ -34,12 +34,17 @@ def stage_tile(source: NDArray[np.uint8], tile: Tile) -> NDArray[np.uint8]:
 
 
 def stage_deep_tile(source: NDArray[np.uint16], tile: Tile) -> NDArray[np.uint8]:
-    """The same of 16 bits: RGBA whatever the channels, two words a pixel, since three samples would straddle words."""
+    """The same of 16 bits: RGBA whatever the channels, two words a pixel, since three samples would straddle words.
+
+    Grey is all three colours, as the brightness that edges are found by has it.
+    """
     height, width, channels = source.shape
     y = np.arange(tile.y.src_start, tile.y.src_stop).clip(0, height - 1)
     x = np.arange(tile.x.src_start, tile.x.src_stop).clip(0, width - 1)
     staged = np.full((len(y), len(x), RGBA), np.iinfo(np.uint16).max, np.uint16)
-    staged[:, :, :channels] = source[y[0] : y[-1] + 1, x[0] : x[-1] + 1][(y - y[0])[:, None], x - x[0]]
+    staged[:, :, : channels if channels > 1 else 3] = source[y[0] : y[-1] + 1, x[0] : x[-1] + 1][
+        (y - y[0])[:, None], x - x[0]
+    ]
     return staged.reshape(len(y), -1).view(np.uint8)
 
 

@@ -1,32 +1,49 @@
-"""The GPU engine: cut into tiles; for each tile upload, passes, readback, stitch."""
+"""The GPU engine: a step of a picture cut into tiles; for each tile upload, passes, readback, stitch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
+from daemon.engine.filters import Filter
 from daemon.engine.gpu.border import LossWatch, device_errors
 from daemon.engine.gpu.device import Adapter, open_device
-from daemon.engine.gpu.lanczos import WORD, Layout, TileSize, lanczos_passes, schedule
+from daemon.engine.gpu.families import WORKSPACES
 from daemon.engine.gpu.params import TAPS_PER_BINDING
-from daemon.engine.gpu.pipeline import Pipeline
+from daemon.engine.gpu.passes import WORD, Family, Layout, Step, TileSize, passes_of, schedule
+from daemon.engine.gpu.pipeline import Pipeline, ShaderPass
 from daemon.engine.gpu.staging import stage
 from daemon.engine.gpu.workspace import Workspace, workspace_bytes
-from daemon.engine.resampling import RADIUS, AxisTaps, Light, Resampling, lanczos3_taps
+from daemon.engine.resampling import Resampling
+from daemon.engine.taps import AxisTaps, axis_taps
 from daemon.engine.tiling import Tile, plan_tiles
 from daemon.engine.truth import require_light
-from daemon.engine.upscaler import Device, Pixels
+from daemon.engine.upscaler import Device, Pixels, Words
 from daemon.errors import DeviceFailed, OutOfMemory
 from daemon.executor.needs import GridTiles
 
 CHANNELS: Final = (1, 3, 4)
 SMALLEST_TILE: Final = 64
 LARGEST_TILE: Final = TAPS_PER_BINDING
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One step of a picture: what it reads, how, and where the result goes."""
+
+    source: Pixels  # (H, W, C)
+    taps: tuple[AxisTaps, AxisTaps]
+    step: Step
+    result: Pixels  # (rows, samples of a row)
+
+    def rows(self, tile: Tile) -> Pixels:
+        channels = self.source.shape[2]
+        return self.result[tile.y.out_start : tile.y.out_stop, tile.x.out_start * channels : tile.x.out_stop * channels]
 
 
 def open_upscaler(adapter: Adapter) -> GpuUpscaler:
@@ -46,7 +63,7 @@ class GpuUpscaler:
         self._handle = handle
         self._most = most
         self._schedule = schedule(adapter.device.kind)
-        self._pipelines: dict[tuple[Light, bool, Layout], Pipeline] = {}
+        self._pipelines: dict[tuple[ShaderPass, ...], Pipeline] = {}
         self._workspace: Workspace | None = None
 
     @property
@@ -57,21 +74,35 @@ class GpuUpscaler:
     def upscale(
         self, source: Pixels, out_size: tuple[int, int], resampling: Resampling, on_tile: Callable[[float], None]
     ) -> Pixels:
-        height, width, channels = source.shape
+        height, width = source.shape[:2]
+        kernel = resampling.kernel
+        taps = axis_taps(kernel, width, out_size[0]), axis_taps(kernel, height, out_size[1])
+        return self._make(source, taps, resampling, on_tile)
+
+    def filter(self, source: Words, wanted: Filter, on_tile: Callable[[float], None]) -> Words:
+        height, width = source.shape[:2]
+        made = self._make(source, (wanted.taps(width), wanted.taps(height)), wanted, on_tile)
+        return cast("Words", made)
+
+    def _make(
+        self, source: Pixels, taps: tuple[AxisTaps, AxisTaps], step: Step, on_tile: Callable[[float], None]
+    ) -> Pixels:
+        channels = source.shape[2]
         if channels not in CHANNELS:
             raise ValueError(f"a picture of {channels} channels")
-        taps = lanczos3_taps(width, out_size[0]), lanczos3_taps(height, out_size[1])
+        out_size = len(taps[0].first), len(taps[1].first)
         result = allocate_picture(out_size, channels, source.dtype)
+        errand = Errand(source, taps, step, result)
         reached = 0.0
         with LossWatch() as watch:
-            shares = self._enlarge(source, taps, resampling, result)
+            shares = self._fill(errand)
             while reached < 1:
                 try:
                     share = next(shares)
                 except OutOfMemory:
                     if not self._halve_tiles():
                         raise
-                    shares = self._enlarge(source, taps, resampling, result)
+                    shares = self._fill(errand)
                     continue
                 watch.check()
                 reached = max(reached, share)  # begun again with smaller tiles, the share done would fall
@@ -85,34 +116,30 @@ class GpuUpscaler:
             self._free()
             self._handle.destroy()
 
-    def _pipeline(self, resampling: Resampling, layout: Layout) -> Pipeline:
-        key = (resampling.light, resampling.antiring > 0, layout)
-        if key not in self._pipelines:
-            passes = lanczos_passes(resampling, layout, self._schedule)
+    def _pipeline(self, passes: tuple[ShaderPass, ...]) -> Pipeline:
+        if passes not in self._pipelines:
             most_workgroups = self._adapter.limits["max-compute-workgroups-per-dimension"]
-            self._pipelines[key] = Pipeline(self._handle, passes, most_workgroups)
-        return self._pipelines[key]
+            self._pipelines[passes] = Pipeline(self._handle, passes, most_workgroups)
+        return self._pipelines[passes]
 
-    def _enlarge(
-        self, source: Pixels, taps: tuple[AxisTaps, AxisTaps], resampling: Resampling, result: Pixels
-    ) -> Iterator[float]:
-        """Fill `result` tile by tile, yielding the share done after each."""
-        height, width, channels = source.shape
-        layout = Layout.of(source)
-        out_size = len(taps[0].first), len(taps[1].first)
-        pipeline = self._pipeline(resampling, layout)
-        tiles = plan_tiles((width, height), out_size, self._most, align=WORD)
+    def _fill(self, errand: Errand) -> Iterator[float]:
+        """Fill the errand's result tile by tile, yielding the share done after each."""
+        source, taps, step = errand.source, errand.taps, errand.step
+        height, width = source.shape[:2]
+        layout, family = Layout.of(source), Family.of(step, taps)
+        pipeline = self._pipeline(passes_of(family, step, layout, self._schedule))
+        tiles = plan_tiles((width, height), taps, self._most, align=WORD)
         largest = reduce(TileSize.union, (TileSize.of(tile, layout) for tile in tiles))
-        workspace = self._allocate(largest, layout)
+        workspace = self._allocate(WORKSPACES[family], largest, layout, taps)
         with device_errors("binding a tile"):
             bind_groups = workspace.bind(pipeline)
         before: Tile | None = None
         for done, tile in enumerate(tiles, start=1):
-            with device_errors("enlarging a tile"):
-                self._load(workspace, source, tile, before, taps, resampling.antiring)
+            with device_errors("computing a tile"):
+                self._load(workspace, errand, tile, before)
                 self._run(workspace, pipeline, bind_groups, TileSize.of(tile, layout))
-                self._read(workspace, tile, result, channels)
-            self._check(source, tile, result)
+                self._read(workspace, tile, errand.result, source.shape[2])
+            require_light(inside(source, tile, taps), errand.rows(tile))
             before = tile
             yield done / len(tiles)
 
@@ -124,12 +151,14 @@ class GpuUpscaler:
         self._most = (max(self._most[0] // 2, SMALLEST_TILE), max(self._most[1] // 2, SMALLEST_TILE))
         return True
 
-    def _allocate(self, size: TileSize, layout: Layout) -> Workspace:
+    def _allocate(
+        self, kind: type[Workspace], size: TileSize, layout: Layout, taps: tuple[AxisTaps, AxisTaps]
+    ) -> Workspace:
         kept = self._workspace
-        if kept is not None and (kept.size, kept.layout) == (size, layout):
+        if type(kept) is kind and kept.fits(size, layout, taps):
             return kept
         self._free()
-        self._workspace = Workspace(self._handle, size, layout)
+        self._workspace = kind(self._handle, size, layout, taps)
         return self._workspace
 
     def _free(self) -> None:
@@ -137,33 +166,20 @@ class GpuUpscaler:
             self._workspace.free()
             self._workspace = None
 
-    def _load(
-        self,
-        workspace: Workspace,
-        source: Pixels,
-        tile: Tile,
-        before: Tile | None,
-        taps: tuple[AxisTaps, AxisTaps],
-        antiring: float,
-    ) -> None:
+    def _load(self, workspace: Workspace, errand: Errand, tile: Tile, before: Tile | None) -> None:
         if before is None or before.x != tile.x:
-            workspace.write_taps(0, tile.x.taps(taps[0]), align=WORD)
+            workspace.write_taps(0, tile.x.taps(errand.taps[0]), align=WORD)
         if before is None or before.y != tile.y:
-            workspace.write_taps(1, tile.y.taps(taps[1]), align=1)
-        workspace.write_params(TileSize.of(tile, workspace.layout), antiring)
-        workspace.write_source(stage(source, tile))
+            workspace.write_taps(1, tile.y.taps(errand.taps[1]), align=1)
+        workspace.write_params(TileSize.of(tile, workspace.layout), errand.step)
+        workspace.write_source(stage(errand.source, tile))
 
     def _run(self, workspace: Workspace, pipeline: Pipeline, bind_groups: list[Any], size: TileSize) -> None:
         encoder = self._handle.create_command_encoder(label="tile")
-        pipeline.record(encoder, bind_groups, size.threads(workspace.layout, self._schedule))
+        pipeline.record(encoder, bind_groups, workspace.threads(size, self._schedule))
         result_bytes = size.columns * size.out_rows * 4
         encoder.copy_buffer_to_buffer(workspace.result, 0, workspace.readback, 0, result_bytes)
         self._handle.queue.submit([encoder.finish(label="tile")])
-
-    def _check(self, source: Pixels, tile: Tile, result: Pixels) -> None:
-        channels = source.shape[2]
-        rows = result[tile.y.out_start : tile.y.out_stop, tile.x.out_start * channels : tile.x.out_stop * channels]
-        require_light(inside(source, tile), rows)
 
     def _read(self, workspace: Workspace, tile: Tile, result: Pixels, channels: int) -> None:
         """Copy the finished rows to their place; mapped memory dies with `unmap`, so nothing of it is kept."""
@@ -185,9 +201,12 @@ class GpuUpscaler:
             workspace.readback.unmap()
 
 
-def inside(source: Pixels, tile: Tile) -> Pixels:
+def inside(source: Pixels, tile: Tile, taps: tuple[AxisTaps, AxisTaps]) -> Pixels:
     """The pixels of the source that lie in a tile, its halo left out."""
-    y, x = (slice(max(span.src_start + RADIUS, 0), max(span.src_stop - RADIUS, 0)) for span in (tile.y, tile.x))
+    y, x = (
+        slice(max(span.src_start + axis.count // 2, 0), max(span.src_stop - axis.count // 2, 0))
+        for span, axis in ((tile.y, taps[1]), (tile.x, taps[0]))
+    )
     return source[y, x]
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daemon.engine.gpu.border import device_errors
-from daemon.engine.gpu.lanczos import WORKING_FORMAT, Layout, TileSize
-from daemon.engine.gpu.params import LANCZOS_X, LANCZOS_Y, TAPS_PER_BINDING, TAPS_STRIDE, pack_taps
-from daemon.engine.gpu.pipeline import Pipeline, whole
-from daemon.engine.resampling import AxisTaps
+from daemon.engine.gpu.passes import Layout, Schedule, Step, TileSize
+from daemon.engine.gpu.pipeline import Pipeline
+from daemon.engine.taps import AxisTaps
 
-FLOAT_BYTES = np.dtype(np.float32).itemsize
-WORD_BYTES = 4
-WORKING_BYTES = 8  # a texel of WORKING_FORMAT, of which RGBA takes two a pixel
+FLOAT_BYTES: Final = np.dtype(np.float32).itemsize
+WORD_BYTES: Final = 4
+WORKING_BYTES: Final = 8  # a texel of WORKING_FORMAT, of which RGBA takes two a pixel
+Threads = tuple[int, int]
 
 
 def workspace_bytes(tile: tuple[int, int]) -> int:
@@ -27,54 +27,52 @@ def workspace_bytes(tile: tuple[int, int]) -> int:
 
 
 class Workspace:
-    """What one tile at a time lives in, on one device, for tiles of up to `size`."""
+    """What one tile at a time lives in, on one device, for tiles of up to `size`: what is the same in every family."""
 
-    def __init__(self, device: Any, size: TileSize, layout: Layout) -> None:
+    def __init__(self, device: Any, size: TileSize, layout: Layout, taps: tuple[AxisTaps, AxisTaps]) -> None:
         import wgpu
 
         self.size = size
         self.layout = layout
+        self.counts = taps[0].count, taps[1].count  # of taps along x and y
+        self.reduces = taps[0].reduces, taps[1].reduces
         self._device = device
+        self._usage = wgpu.BufferUsage
+        self._textures = wgpu.TextureUsage
         self._kept: list[Any] = []
-        buffer, texture = wgpu.BufferUsage, wgpu.TextureUsage
-        uniform = buffer.UNIFORM | buffer.COPY_DST
-        taps_bytes = TAPS_PER_BINDING * TAPS_STRIDE * FLOAT_BYTES
         result_bytes = size.columns * size.out_rows * WORD_BYTES
         with device_errors("allocating a tile"):
+            sampled = self._textures.TEXTURE_BINDING
             source = (size.source_words, size.source_rows)
-            working = (size.working_width(layout), size.source_rows)
-            self.source = self._texture("source", source, "r32uint", texture.TEXTURE_BINDING | texture.COPY_DST)
-            self.working = self._texture(
-                "working", working, WORKING_FORMAT, texture.TEXTURE_BINDING | texture.STORAGE_BINDING
-            )
-            self.result = self._buffer("result", result_bytes, buffer.STORAGE | buffer.COPY_SRC)
-            self.readback = self._buffer("readback", result_bytes, buffer.MAP_READ | buffer.COPY_DST)
-            self.params = [
-                self._buffer("lanczos_x params", LANCZOS_X.size, uniform),
-                self._buffer("lanczos_y params", LANCZOS_Y.size, uniform),
-            ]
-            self.taps = [self._buffer(f"lanczos_{axis} taps", taps_bytes, uniform) for axis in "xy"]
+            self.source = self._texture("source", source, "r32uint", sampled | self._textures.COPY_DST)
+            self.result = self._buffer("result", result_bytes, self._usage.STORAGE | self._usage.COPY_SRC)
+            self.readback = self._buffer("readback", result_bytes, self._usage.MAP_READ | self._usage.COPY_DST)
+            self._allocate()
 
-    def _buffer(self, label: str, size: int, usage: int) -> Any:
-        made = self._device.create_buffer(label=label, size=size, usage=usage)
-        self._kept.append(made)
-        return made
+    def fits(self, size: TileSize, layout: Layout, taps: tuple[AxisTaps, AxisTaps]) -> bool:
+        """Whether it may serve another picture of this family."""
+        shape = size, layout, (taps[0].count, taps[1].count), (taps[0].reduces, taps[1].reduces)
+        return shape == (self.size, self.layout, self.counts, self.reduces)
 
-    def _texture(self, label: str, size: tuple[int, int], texture_format: str, usage: int) -> Any:
-        made = self._device.create_texture(label=label, size=(*size, 1), format=texture_format, usage=usage)
-        self._kept.append(made)
-        return made
+    def _allocate(self) -> None:
+        """What this family has besides."""
+        raise NotImplementedError
 
     def bind(self, pipeline: Pipeline) -> list[Any]:
-        """Bind groups for the two passes of `lanczos_passes`."""
-        working = self.working.create_view(label="working")
-        params, taps = [whole(made) for made in self.params], [whole(made) for made in self.taps]
-        return pipeline.bind(
-            [
-                (params[0], self.source.create_view(label="source"), taps[0], working),
-                (params[1], working, taps[1], whole(self.result)),
-            ]
-        )
+        """Bind groups for the passes of this family."""
+        raise NotImplementedError
+
+    def write_taps(self, axis: int, taps: AxisTaps, align: int) -> None:
+        """The taps of a tile along x (0) or y (1), the last repeated up to a multiple of `align`."""
+        raise NotImplementedError
+
+    def write_params(self, tile: TileSize, step: Step) -> None:
+        """What passes are told of one tile."""
+        raise NotImplementedError
+
+    def threads(self, tile: TileSize, plan: Schedule) -> tuple[Threads, ...]:
+        """How many threads each pass takes for a tile."""
+        raise NotImplementedError
 
     def write_source(self, words: NDArray[np.uint8]) -> None:
         """Upload rows of whole words."""
@@ -86,17 +84,29 @@ class Workspace:
             (row_bytes // WORD_BYTES, rows, 1),
         )
 
-    def write_taps(self, axis: int, taps: AxisTaps, align: int) -> None:
-        self._device.queue.write_buffer(self.taps[axis], 0, pack_taps(taps, align))
-
-    def write_params(self, tile: TileSize, antiring: float) -> None:
-        outputs, columns = tile.outputs(self.layout), tile.columns // self.layout.words
-        queue = self._device.queue
-        queue.write_buffer(self.params[0], 0, LANCZOS_X.pack(rows=tile.source_rows, outputs=outputs, antiring=antiring))
-        queue.write_buffer(self.params[1], 0, LANCZOS_Y.pack(columns=columns, outputs=tile.out_rows, antiring=antiring))
-
     def free(self) -> None:
         """Give the memory back now rather than when Python collects it."""
         for made in self._kept:
             made.destroy()
         self._kept.clear()
+
+    def _uniform(self, label: str, size: int) -> Any:
+        return self._buffer(label, size, self._usage.UNIFORM | self._usage.COPY_DST)
+
+    def _buffer(self, label: str, size: int, usage: int) -> Any:
+        made = self._device.create_buffer(label=label, size=size, usage=usage)
+        self._kept.append(made)
+        return made
+
+    def _working(self, width: int, texture_format: str) -> Any:
+        """What one pass writes and the next reads, as high as the source."""
+        usage = self._textures.TEXTURE_BINDING | self._textures.STORAGE_BINDING
+        return self._texture("working", (width, self.size.source_rows), texture_format, usage)
+
+    def _texture(self, label: str, size: tuple[int, int], texture_format: str, usage: int) -> Any:
+        made = self._device.create_texture(label=label, size=(*size, 1), format=texture_format, usage=usage)
+        self._kept.append(made)
+        return made
+
+    def _write(self, buffer: Any, content: bytes | NDArray[np.float32]) -> None:
+        self._device.queue.write_buffer(buffer, 0, content)

@@ -52,7 +52,7 @@ def test_after_a_cancel_no_band_is_begun_and_none_is_under_way(monkeypatch: pyte
         with lock:
             under_way[0] -= 1
 
-    monkeypatch.setattr("daemon.engine.cpu.upscaler.load_band", lambda **_: counted)
+    monkeypatch.setattr("daemon.engine.cpu.bands.load_band", lambda **_: counted)
     with pytest.raises(Cancelled):
         engine.upscale(SOURCE, (64, 512), Resampling(), cancel)
     assert under_way[0] == 0
@@ -69,7 +69,7 @@ def test_a_kernel_out_of_memory_is_told_as_such_and_leaves_the_engine_usable(mon
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr("daemon.engine.cpu.upscaler.load_band", lambda **_: exhausted)
+        patch.setattr("daemon.engine.cpu.bands.load_band", lambda **_: exhausted)
         with pytest.raises(OutOfMemory):
             engine.upscale(SOURCE, SIZE, Resampling(), quietly)
     assert engine.upscale(SOURCE, SIZE, Resampling(), quietly).shape == (256, 256, 3)

@@ -11,12 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.engine.cpu.upscaler import CpuUpscaler
-from daemon.engine.reference import lanczos
-from daemon.engine.resampling import Light, Resampling
+from daemon.engine.filters import Filter, denoising, sharpening
+from daemon.engine.reference import filters
+from daemon.engine.reference import whole as reference
+from daemon.engine.resampling import Kernel, Light, Resampling
 from daemon.engine.upscaler import DeviceKind, Pixels
 
 DEPTHS = [np.uint8, np.uint16]
-RECIPES = [Resampling(light, antiring) for light in Light for antiring in (0.0, 0.5, 1.0)]
+RECIPES = [
+    *(Resampling(light, antiring) for light in Light for antiring in (0.0, 0.5, 1.0)),
+    *(Resampling(Light.SIGMOID, antiring, kernel) for kernel in list(Kernel)[1:] for antiring in (0.0, 0.7)),
+]
+SEPARABLE = [recipe for recipe in RECIPES if not recipe.kernel.is_polar]
+FILTERS = [denoising(0.2), denoising(1.0), sharpening(0.4, 2), sharpening(1.0, 8)]
 FAITHFUL = Resampling()
 
 
@@ -41,7 +48,7 @@ def assert_as_reference(result: Pixels, source: Pixels, resampling: Resampling) 
     height, width = result.shape[:2]
     assert result.dtype == source.dtype
     white = np.iinfo(source.dtype).max
-    exact = np.rint(lanczos.upscale(source, width, height, resampling) * white).astype(np.int64)
+    exact = np.rint(reference.upscale(source, width, height, resampling) * white).astype(np.int64)
     off, unseen = np.abs(result - exact), white // 255 - 1
     if result.shape[2] == 4:
         off[..., :3][(result[..., 3] <= unseen) | (exact[..., 3] <= unseen)] = 0
@@ -49,7 +56,7 @@ def assert_as_reference(result: Pixels, source: Pixels, resampling: Resampling) 
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize("resampling", RECIPES, ids=lambda recipe: f"{recipe.light}-{recipe.antiring}")
+@pytest.mark.parametrize("resampling", RECIPES, ids=lambda recipe: f"{recipe.kernel}-{recipe.light}-{recipe.antiring}")
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_is_within_one_level_of_the_reference(
     engine: CpuUpscaler, resampling: Resampling, channels: int, depth: type[np.unsignedinteger]
@@ -97,14 +104,14 @@ def test_is_within_one_level_for_any_sizes(
     assert_as_reference(engine.upscale(source, out_size, resampling, quietly), source, resampling)
 
 
-@pytest.mark.parametrize("resampling", RECIPES, ids=lambda recipe: f"{recipe.light}-{recipe.antiring}")
+@pytest.mark.parametrize("resampling", RECIPES, ids=lambda recipe: f"{recipe.kernel}-{recipe.light}-{recipe.antiring}")
 def test_keeps_every_flat_colour(engine: CpuUpscaler, resampling: Resampling) -> None:
     for level in range(256):
         flat = np.full((5, 7, 3), level, np.uint8)
         assert np.all(engine.upscale(flat, (20, 13), resampling, quietly) == level)
 
 
-@pytest.mark.parametrize("resampling", RECIPES, ids=lambda recipe: f"{recipe.light}-{recipe.antiring}")
+@pytest.mark.parametrize("resampling", RECIPES, ids=lambda recipe: f"{recipe.kernel}-{recipe.light}-{recipe.antiring}")
 def test_keeps_every_flat_colour_of_16_bits(engine: CpuUpscaler, resampling: Resampling) -> None:
     """All at once: squares so large that none of another reaches their middle."""
     levels = np.arange(0, 65536, 13, dtype=np.uint16)
@@ -181,9 +188,61 @@ def test_refuses_arrays_that_are_no_picture(engine: CpuUpscaler, shape: tuple[in
         engine.upscale(np.zeros(shape, np.uint8), (8, 8), FAITHFUL, quietly)
 
 
-def test_refuses_to_shrink(engine: CpuUpscaler) -> None:
-    with pytest.raises(ValueError, match="cannot enlarge"):
-        engine.upscale(noise(8, 8, 3), (16, 7), FAITHFUL, quietly)
+def test_refuses_to_reduce_by_a_polar_kernel(engine: CpuUpscaler) -> None:
+    with pytest.raises(ValueError, match="cannot reduce"):
+        engine.upscale(noise(8, 8, 3), (16, 7), Resampling(kernel=Kernel.EWA_LANCZOS), quietly)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 300), st.integers(1, 90)),
+    out_size=st.tuples(st.integers(1, 200), st.integers(1, 60)),
+    channels=st.sampled_from([1, 3, 4]),
+    resampling=st.sampled_from(SEPARABLE),
+    depth=st.sampled_from(DEPTHS),
+)
+def test_reduces_as_the_reference_does_also_one_axis_alone(
+    engine: CpuUpscaler,
+    size: tuple[int, int],
+    out_size: tuple[int, int],
+    channels: int,
+    resampling: Resampling,
+    depth: type[np.unsignedinteger],
+) -> None:
+    source = noise(size[1], size[0], channels, depth=depth)
+    assert_as_reference(engine.upscale(source, out_size, resampling, quietly), source, resampling)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("resampling", [Resampling(Light.LINEAR, 0.0), Resampling(kernel=Kernel.EDGE_ADAPTIVE)])
+def test_every_kernel_is_the_same_for_any_number_of_threads_and_any_bands(
+    engine: CpuUpscaler, channels: int, resampling: Resampling
+) -> None:
+    source = noise(61, 133, channels)
+    out_size = (301, 187) if resampling.kernel.is_polar else (49, 23)
+    whole = engine.upscale(source, out_size, resampling, quietly)
+    for threads, band_rows in ((1, 1), (3, 7)):
+        other = CpuUpscaler(threads=threads, band_rows=band_rows)
+        assert np.array_equal(other.upscale(source, out_size, resampling, quietly), whole)
+        other.close()
+
+
+@pytest.mark.parametrize("wanted", FILTERS, ids=str)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (61, 301)])
+def test_filters_are_within_one_level_of_the_reference_for_any_bands(
+    engine: CpuUpscaler, wanted: Filter, channels: int, shape: tuple[int, int]
+) -> None:
+    source = (noise(*shape, channels, depth=np.uint16) // 5 + 20_000).astype(np.uint16)
+    made = engine.filter(source, wanted, quietly)
+    exact = np.rint(65535 * filters.apply(source, wanted)).astype(np.int64)
+    off = np.abs(made - exact)
+    assert made.dtype == np.uint16
+    assert off.max() <= 1
+    for threads, band_rows in ((1, 1), (3, 7)):
+        other = CpuUpscaler(threads=threads, band_rows=band_rows)
+        assert np.array_equal(other.filter(source, wanted, quietly), made)
+        other.close()
 
 
 def test_says_what_it_runs_on(engine: CpuUpscaler) -> None:

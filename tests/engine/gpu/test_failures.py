@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from daemon.engine.gpu import workspace
 from daemon.engine.gpu.border import device_errors
-from daemon.engine.gpu.lanczos import SOFTWARE, Layout, TileSize, lanczos_passes
+from daemon.engine.gpu.families import EnlargeWorkspace
+from daemon.engine.gpu.passes import SOFTWARE, Family, Layout, TileSize, passes_of
 from daemon.engine.gpu.pipeline import compile_pass
 from daemon.engine.gpu.upscaler import SMALLEST_TILE, GpuUpscaler
 from daemon.engine.resampling import Light, Resampling
+from daemon.engine.taps import AxisTaps
 from daemon.engine.tiling import Tile
 from daemon.engine.upscaler import Pixels
 from daemon.errors import Cancelled, DeviceFailed, OutOfMemory
@@ -26,23 +27,23 @@ def run(engine: GpuUpscaler) -> Any:
     return engine.upscale(SOURCE, (200, 200), GAMMA, lambda _share: None)
 
 
-class Stingy(workspace.Workspace):
+class Stingy(EnlargeWorkspace):
     """Has memory for `most` words of result only."""
 
     most = 0
     asked: list[int]
 
-    def __init__(self, device: Any, size: TileSize, layout: Layout) -> None:
+    def __init__(self, device: Any, size: TileSize, layout: Layout, taps: tuple[AxisTaps, AxisTaps]) -> None:
         words = size.columns * size.out_rows
         Stingy.asked.append(words)
         if words > Stingy.most:
             raise OutOfMemory("no memory for a tile")
-        super().__init__(device, size, layout)
+        super().__init__(device, size, layout, taps)
 
 
 @pytest.fixture
 def stingy(own_engine: GpuUpscaler, monkeypatch: pytest.MonkeyPatch) -> GpuUpscaler:
-    monkeypatch.setattr("daemon.engine.gpu.upscaler.Workspace", Stingy)
+    monkeypatch.setattr("daemon.engine.gpu.upscaler.WORKSPACES", {Family.ENLARGE: Stingy})
     monkeypatch.setattr(Stingy, "asked", [], raising=False)
     return own_engine
 
@@ -135,8 +136,8 @@ def test_closing_twice_and_closing_a_lost_device_are_quiet(own_engine: GpuUpscal
 
 
 def test_the_error_of_a_broken_shader_names_its_label(own_engine: GpuUpscaler) -> None:
-    broken = lanczos_passes(GAMMA, Layout(3), SOFTWARE)[0]
-    with pytest.raises(DeviceFailed, match=r"lanczos_x\.wgsl(?s:.)*nonsense"):
+    broken = passes_of(Family.ENLARGE, GAMMA, Layout(3), SOFTWARE)[0]
+    with pytest.raises(DeviceFailed, match=r"enlarge_x\.wgsl(?s:.)*nonsense"):
         compile_pass(own_engine._handle, broken, source="@compute fn main() { nonsense(); }")
 
 
@@ -157,7 +158,7 @@ def test_a_tile_that_comes_out_black_is_a_failed_device(
     read, tiles = GpuUpscaler._read, []
 
     def nothing_from_the_second(
-        engine: GpuUpscaler, space: workspace.Workspace, tile: Tile, result: Pixels, channels: int
+        engine: GpuUpscaler, space: EnlargeWorkspace, tile: Tile, result: Pixels, channels: int
     ) -> None:
         tiles.append(tile)
         if len(tiles) == 1:

@@ -7,8 +7,9 @@ import struct
 import numpy as np
 import pytest
 
-from daemon.engine.gpu.params import LANCZOS_X, TAPS_PER_BINDING, UniformStruct, pack_taps
-from daemon.engine.resampling import lanczos3_taps
+from daemon.engine.gpu.params import ENLARGE_X, TAPS_PER_BINDING, UniformStruct, pack_taps
+from daemon.engine.resampling import Kernel
+from daemon.engine.taps import axis_taps
 
 MIXED = UniformStruct("MixedParams", (("box", "vec4<f32>"), ("origin", "vec2<u32>"), ("strength", "f32")))
 
@@ -26,14 +27,14 @@ def test_members_in_another_order_are_refused() -> None:
 
 
 def test_a_member_left_out_or_unknown_is_refused() -> None:
-    with pytest.raises(ValueError, match="LanczosXParams has"):
-        LANCZOS_X.pack(rows=1, outputs=2)
-    with pytest.raises(ValueError, match="LanczosXParams has"):
-        LANCZOS_X.pack(rows=1, outputs=2, antiring=0.0, columns=3)
+    with pytest.raises(ValueError, match="EnlargeXParams has"):
+        ENLARGE_X.pack(rows=1, outputs=2)
+    with pytest.raises(ValueError, match="EnlargeXParams has"):
+        ENLARGE_X.pack(rows=1, outputs=2, antiring=0.0, columns=3)
 
 
 def test_taps_are_weights_then_first_and_the_last_is_repeated() -> None:
-    taps = lanczos3_taps(3, 7)
+    taps = axis_taps(Kernel.LANCZOS, 3, 7)
     packed = pack_taps(taps, align=4)
     assert packed.shape == (8, 8)
     assert np.array_equal(packed[:7, :6], taps.weights.astype(np.float32))
@@ -43,4 +44,4 @@ def test_taps_are_weights_then_first_and_the_last_is_repeated() -> None:
 
 def test_more_taps_than_a_binding_holds_are_refused() -> None:
     with pytest.raises(ValueError, match="more taps"):
-        pack_taps(lanczos3_taps(TAPS_PER_BINDING, TAPS_PER_BINDING + 1))
+        pack_taps(axis_taps(Kernel.LANCZOS, TAPS_PER_BINDING, TAPS_PER_BINDING + 1))

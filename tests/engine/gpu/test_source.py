@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import pytest
 
 from daemon.engine.gpu.source import compose, shader_source
 
+PASSES = sorted(entry.name.removesuffix(".wgsl") for entry in files("shaders").iterdir() if ".wgsl" in entry.name)
 SHARED = {"shared/leaf.wgsl": "leaf\n", "shared/branch.wgsl": "#import leaf\nbranch\n"}
 
 
@@ -36,6 +39,6 @@ def test_files_that_import_each_other_end() -> None:
     assert compose("#import a\n", "test", circle.__getitem__) == "b\na\n"
 
 
-@pytest.mark.parametrize("name", ["lanczos_x", "lanczos_y"])
+@pytest.mark.parametrize("name", PASSES)
 def test_our_passes_compose_to_plain_wgsl(name: str) -> None:
     assert "#" not in shader_source(name)

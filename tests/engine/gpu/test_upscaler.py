@@ -10,11 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from daemon.engine.gpu.lanczos import HARDWARE, SOFTWARE
+from daemon.engine.filters import Filter, denoising, sharpening
+from daemon.engine.gpu.passes import HARDWARE, SOFTWARE
 from daemon.engine.gpu.upscaler import GpuUpscaler
 from daemon.engine.gpu.workspace import workspace_bytes
-from daemon.engine.reference.lanczos import upscale as reference
-from daemon.engine.resampling import Light, Resampling
+from daemon.engine.reference import filters
+from daemon.engine.reference.whole import upscale as reference
+from daemon.engine.resampling import Kernel, Light, Resampling
 from daemon.engine.upscaler import Pixels, Upscaler
 from daemon.executor.needs import GridTiles
 
@@ -23,7 +25,12 @@ DEPTHS = [np.uint8, np.uint16]
 MOST_OFF_DEEP = 2
 GAMMA = Resampling(Light.GAMMA, 0.0)
 SHARED = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-RECIPES = [Resampling(light, antiring) for light in Light for antiring in (0.0, 0.5, 1.0)]
+RECIPES = [
+    *(Resampling(light, antiring) for light in Light for antiring in (0.0, 0.5, 1.0)),
+    *(Resampling(Light.SIGMOID, 0.7, kernel) for kernel in list(Kernel)[1:]),
+]
+SEPARABLE = [recipe for recipe in RECIPES if not recipe.kernel.is_polar]
+FILTERS = [denoising(0.2), denoising(1.0), sharpening(0.4, 2), sharpening(1.0, 8)]
 
 
 def noise(width: int, height: int, channels: int, seed: int = 0, depth: type[np.unsignedinteger] = np.uint8) -> Pixels:
@@ -48,7 +55,7 @@ def assert_as_reference(engine: GpuUpscaler, source: Pixels, out_size: tuple[int
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize("resampling", RECIPES, ids=lambda r: f"{r.light}-{r.antiring}")
+@pytest.mark.parametrize("resampling", RECIPES, ids=lambda r: f"{r.kernel}-{r.light}-{r.antiring}")
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_noise_is_as_in_the_reference(
     engine: GpuUpscaler, channels: int, resampling: Resampling, depth: type[np.unsignedinteger]
@@ -190,11 +197,60 @@ def test_it_is_an_upscaler_that_names_its_device(engine: GpuUpscaler) -> None:
     assert upscaler.device.device_class.startswith(upscaler.device.backend)
 
 
-def test_other_channels_and_shrinking_are_refused(engine: GpuUpscaler) -> None:
+def test_other_channels_are_refused(engine: GpuUpscaler) -> None:
     with pytest.raises(ValueError, match="2 channels"):
         run(engine, noise(4, 4, 2), (8, 8), GAMMA)
-    with pytest.raises(ValueError, match="cannot enlarge"):
-        run(engine, noise(4, 4, 3), (3, 8), GAMMA)
+
+
+@SHARED
+@given(
+    size=st.tuples(st.integers(1, 150), st.integers(1, 90)),
+    out_size=st.tuples(st.integers(1, 90), st.integers(1, 60)),
+    channels=st.sampled_from([1, 3, 4]),
+    resampling=st.sampled_from(SEPARABLE),
+    tile=st.integers(8, 90),
+    depth=st.sampled_from(DEPTHS),
+)
+def test_reduces_as_the_reference_does_also_one_axis_alone(
+    engine: GpuUpscaler,
+    size: tuple[int, int],
+    out_size: tuple[int, int],
+    channels: int,
+    resampling: Resampling,
+    tile: int,
+    depth: type[np.unsignedinteger],
+) -> None:
+    engine._most = (tile, tile)
+    assert_as_reference(engine, noise(*size, channels, depth=depth), out_size, resampling)
+
+
+def test_a_picture_reduced_a_hundred_times_stays_within_what_a_texture_holds(engine: GpuUpscaler) -> None:
+    engine._most = (256, 256)
+    assert_as_reference(engine, noise(9000, 300, 3), (90, 3), Resampling(Light.LINEAR, 0.0))
+
+
+@pytest.mark.parametrize("wanted", FILTERS, ids=str)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (61, 40)])
+def test_filters_are_as_in_the_reference_whole_and_in_tiles(
+    engine: GpuUpscaler, wanted: Filter, channels: int, size: tuple[int, int]
+) -> None:
+    source = (noise(*size, channels, depth=np.uint16) // 5 + 20_000).astype(np.uint16)
+    made = engine.filter(source, wanted, lambda _share: None)
+    off = np.abs(made - np.rint(65535 * filters.apply(source, wanted)))
+    assert made.dtype == np.uint16
+    assert off.max() <= MOST_OFF_DEEP
+    engine._most = (24, 16)
+    assert np.array_equal(engine.filter(source, wanted, lambda _share: None), made)
+
+
+def test_one_engine_goes_from_family_to_family_and_back(engine: GpuUpscaler) -> None:
+    source = noise(40, 30, 3, depth=np.uint16).astype(np.uint16)
+    for _ in range(2):
+        for recipe in (Resampling(), Resampling(kernel=Kernel.EWA_LANCZOS)):
+            assert_as_reference(engine, source, (80, 60), recipe)
+        assert_as_reference(engine, source, (20, 15), Resampling(Light.LINEAR, 0.0))
+        engine.filter(source, denoising(0.5), lambda _share: None)
 
 
 def test_it_tells_how_it_cuts_a_picture_also_once_tiles_are_smaller(engine: GpuUpscaler) -> None:
