@@ -14,8 +14,8 @@ lint: .venv/dev.stamp
 run: .venv/run.stamp
 	.venv/bin/pro-engine run
 
-bench: .venv/dev.stamp
-	scripts/install-test-packages
+bench: .venv/dev.stamp .venv/bench.stamp
+	scripts/install-test-packages bench
 	.venv/bin/python -m bench
 
 # Every fault that a machine may meet, N times each, on real processes: N=100 takes about 40 minutes on two cores.
@@ -32,6 +32,9 @@ format: .venv/dev.stamp
 
 .venv/dev.stamp: requirements/dev.lock pyproject.toml scripts/setup
 	scripts/setup dev
+
+.venv/bench.stamp: requirements/bench.lock .venv/dev.stamp
+	scripts/setup bench
 
 # Newer versions of everything, for all Python versions and platforms at once.
 lock: .venv/dev.stamp

@@ -1,10 +1,10 @@
 """From file to file beside Pillow, OpenCV, ImageMagick and libvips: `python -m bench.bench_peers [--runs N]`.
 
-1920 x 1080 to 4K and to 8K, PNG and JPEG, every tool as it comes but for the kernel and the JPEG's quality. Runs
-alternate, so that whatever else the machine does falls on all alike; what is printed are medians, the size of the file,
-and how far its pixels lie from the exact result of the tool's own kernel, in dB of PSNR. libvips silently enlarges by
-bicubic whatever it is asked, so bicubic is what it is compared with; OpenCV's Lanczos has eight taps, of which it keeps
-a table of 32 places. A peer that is not installed is left out, and the output says so.
+1920 x 1080 to 4K and to 8K, PNG and JPEG of quality 92 with all its colour, every tool else as it comes but for its
+kernel. Runs alternate, so that whatever else the machine does falls on all alike; what is printed are medians, the size
+of the file, and how far its pixels lie from the exact result of the tool's own kernel, in dB of PSNR. libvips silently
+enlarges by bicubic whatever it is asked, so bicubic is what it is compared with; OpenCV's Lanczos has eight taps, of
+which it keeps a table of 32 places. A peer that is not installed is left out, and the output says so.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def ours(engine: CpuUpscaler, model: str) -> Make:
 def pillow(kernel: Image.Resampling) -> Make:
     def make(source: Path, sink: Path, size: tuple[int, int]) -> None:
         with Image.open(source) as image:
-            image.resize(size, kernel).save(sink, quality=QUALITY)
+            image.resize(size, kernel).save(sink, quality=QUALITY, subsampling=0)
 
     return make
 
@@ -77,7 +77,10 @@ def pillow(kernel: Image.Resampling) -> Make:
 def opencv(module: Any, kernel: int) -> Make:
     def make(source: Path, sink: Path, size: tuple[int, int]) -> None:
         pixels = module.resize(module.imread(str(source), module.IMREAD_UNCHANGED), size, interpolation=kernel)
-        module.imwrite(str(sink), pixels, [module.IMWRITE_JPEG_QUALITY, QUALITY])
+        sampling = [module.IMWRITE_JPEG_SAMPLING_FACTOR, module.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+        module.imwrite(
+            str(sink), pixels, [module.IMWRITE_JPEG_QUALITY, QUALITY, *sampling] if sink.suffix == ".jpg" else []
+        )
 
     return make
 
@@ -85,7 +88,7 @@ def opencv(module: Any, kernel: int) -> Make:
 def vips(module: Any) -> Make:
     def make(source: Path, sink: Path, size: tuple[int, int]) -> None:
         image = module.Image.new_from_file(str(source), access="sequential")
-        options = {"Q": QUALITY} if sink.suffix == ".jpg" else {}
+        options = {"Q": QUALITY, "subsample_mode": "off"} if sink.suffix == ".jpg" else {}
         image.resize(size[0] / image.width, kernel="cubic").write_to_file(str(sink), **options)
 
     return make
@@ -93,7 +96,7 @@ def vips(module: Any) -> Make:
 
 def magick(program: str) -> Make:
     def make(source: Path, sink: Path, size: tuple[int, int]) -> None:
-        quality = ["-quality", str(QUALITY)] if sink.suffix == ".jpg" else []
+        quality = ["-quality", str(QUALITY), "-sampling-factor", "4:4:4"] if sink.suffix == ".jpg" else []
         resize = ["-filter", "Lanczos", "-resize", f"{size[0]}x{size[1]}!"]
         subprocess.run([program, str(source), *resize, *quality, str(sink)], check=True)
 

@@ -3,7 +3,6 @@
 // Reads   source: a texel a pixel of working light, as linearize writes it
 //         x_taps, y_taps: of each output column and row its first sample (far.z, see Taps in window.wgsl), and how far
 //         that sample lies right of it, or below it (near.x)
-//         table: the kernel at evenly spaced distances, four to a vector
 // Writes  dest: see write_samples.wgsl
 // Thread  four neighbouring pixels of one row, which are whole words whatever the channels
 
@@ -14,7 +13,7 @@ struct PolarParams {
     columns: u32,  // words in a row of dest
     outputs: u32,  // pixels in a row of dest, a multiple of four
     rows: u32,     // of dest
-    scale: f32,    // entries of the table that make a distance of 1
+    scale: f32,    // what makes the polynomial's argument of a squared distance
     antiring: f32,
 }
 
@@ -22,8 +21,7 @@ struct PolarParams {
 @group(0) @binding(1) var source: texture_2d<f32>;
 @group(0) @binding(2) var<uniform> x_taps: array<Taps, 2048>;
 @group(0) @binding(3) var<uniform> y_taps: array<Taps, 2048>;
-@group(0) @binding(4) var<uniform> table: array<vec4<f32>, 1024>;
-@group(0) @binding(5) var<storage, read_write> dest: array<u32>;
+@group(0) @binding(4) var<storage, read_write> dest: array<u32>;
 
 override WORKGROUP_X: u32;
 override WORKGROUP_Y: u32;
@@ -34,21 +32,42 @@ override STEERED: bool;
 
 const SIDE = 8u;
 const CENTRE = 3u;
-const LAST_ENTRY = 4095u;
-const ACROSS = 1.3;
-const ALONG = 0.55;
+const ACROSS = 1.1;
+const ALONG = 0.6;
 const FLAT = 0.0001;
 const BRIGHTNESS = vec4<f32>(0.25, 0.5, 0.25, 1.0);
 const BINOMIAL = vec4<f32>(0.25, 0.5, 0.25, 0.0);
 
-fn entry(index: u32) -> f32 {
-    return table[index / 4u][index % 4u];
-}
+// The kernel as a polynomial in the square of distance: see polynomial() there.
+const P0 = 0.0047287426;
+const P1 = 0.0840650908;
+const P2 = -0.2510927446;
+const P3 = 0.1502076394;
+const P4 = 0.2406409498;
+const P5 = -0.4840134386;
+const P6 = 0.4128862720;
+const P7 = -0.2235078797;
+const P8 = 0.0866410613;
+const P9 = -0.0255156848;
+const P10 = 0.0060018301;
+const P11 = -0.0012357207;
+const P12 = 0.0001938881;
 
-fn weigh_distance(distance: f32) -> f32 {
-    let place = distance * params.scale;
-    let index = min(u32(place), LAST_ENTRY - 1u);
-    return mix(entry(index), entry(index + 1u), min(place - f32(index), 1.0));
+fn weigh_squared(squared: f32) -> f32 {
+    let t = squared * params.scale - 1.0;
+    var value = P12 * t + P11;
+    value = value * t + P10;
+    value = value * t + P9;
+    value = value * t + P8;
+    value = value * t + P7;
+    value = value * t + P6;
+    value = value * t + P5;
+    value = value * t + P4;
+    value = value * t + P3;
+    value = value * t + P2;
+    value = value * t + P1;
+    value = value * t + P0;
+    return select(0.0, value, t < 1.0);
 }
 
 fn brightness(at: vec2<u32>) -> f32 {
@@ -121,7 +140,7 @@ fn filter_pixel(output: u32, row: u32) -> vec4<f32> {
         for (var j = 0u; j < SIDE; j += 1u) {
             let d = offset + vec2<f32>(f32(j), f32(i));
             let squared = form.x * d.x * d.x + 2.0 * form.y * d.x * d.y + form.z * d.y * d.y;
-            let weight = weigh_distance(sqrt(max(squared, 0.0)));
+            let weight = weigh_squared(squared);
             total += weight * textureLoad(source, first + vec2<u32>(j, i), 0);
             weights += weight;
         }

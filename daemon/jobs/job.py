@@ -17,7 +17,7 @@ ModelName = Literal[
 AUTO: Final = "auto"
 DEFAULT: Final[EngineModel] = "lanczos"  # what `auto` comes to
 # How strongly a model sharpens where nobody says: drawings and screens want to be crisp.
-SHARPENS: Final[dict[EngineModel, float]] = {"edge-adaptive": 0.4}
+SHARPENS: Final[dict[EngineModel, float]] = {"edge-adaptive": 0.5}
 LEAST_RATIO: Final = 0.01
 MOST_RATIO: Final = 8.0
 MM_AN_INCH: Final = 25.4

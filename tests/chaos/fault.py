@@ -26,6 +26,7 @@ class Fault:
     share: int = 1  # one round in so many
     timed: bool = False  # how soon the service is back is asserted
     idle: bool = False  # it waits for nearly all of its time, so it takes nothing from what is timed beside it
+    cores: int = 1  # it keeps busy: what is timed has its own core beside it
     alone: bool = False  # it needs the whole machine, so no other lane runs beside it
 
     @property

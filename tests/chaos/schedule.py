@@ -18,7 +18,7 @@ CORES: Final = 2
 
 @dataclass
 class Schedule:
-    """Where it is timed how soon a service is back, no more faults run than there are cores, but for idle ones."""
+    """Where it is timed how soon a service is back, no more faults run than cores are for them, but for idle ones."""
 
     waiting: list[Fault]
     running: list[Fault] = field(default_factory=list)
@@ -40,8 +40,8 @@ class Schedule:
     def _fits(self, fault: Fault) -> bool:
         if fault.idle:
             return True
-        busy = [one for one in self.running if not one.idle]
-        return len(busy) < CORES or not any(one.timed for one in (fault, *busy))
+        busy = [fault, *(one for one in self.running if not one.idle)]
+        return sum(one.cores for one in busy) <= CORES or not any(one.timed for one in busy)
 
 
 async def run(faults: Sequence[Fault], rounds: int, lanes: int, place: Place) -> list[Row]:

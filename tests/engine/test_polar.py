@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from daemon.engine.polar import ALONG, ENTRIES, EXACT_ENTRIES, FIRST_ZERO, RADII, THIRD_ZERO, jinc, kernel_table
+from daemon.engine.polar import (
+    ALONG,
+    DEGREE,
+    EXACT_ENTRIES,
+    FIRST_ZERO,
+    RADII,
+    THIRD_ZERO,
+    exact_table,
+    jinc,
+    polynomial,
+    shape,
+)
 from daemon.engine.resampling import Kernel
 from daemon.engine.taps import POLAR_RADIUS
 
@@ -18,21 +29,23 @@ def test_jinc_has_the_values_of_the_tables_of_bessel_functions() -> None:
     assert jinc(np.array([FIRST_ZERO, THIRD_ZERO])) == pytest.approx([0, 0], abs=1e-9)
 
 
-@pytest.mark.parametrize("kernel", POLAR)
-def test_a_table_begins_at_one_ends_at_nothing_and_reaches_no_further_than_its_window(kernel: Kernel) -> None:
-    table = kernel_table(kernel)
-    assert (len(table), table[0], table[-1]) == (ENTRIES, 1.0, 0.0)
-    assert abs(table[-2]) < 1e-3
-    assert RADII[kernel] / (ALONG**0.5 if kernel is Kernel.EDGE_ADAPTIVE else 1) <= POLAR_RADIUS
+def test_the_exact_table_begins_at_one_and_ends_at_nothing() -> None:
+    table = exact_table()
+    assert (len(table), table[0], table[-1]) == (EXACT_ENTRIES, 1.0, 0.0)
+    assert abs(table[-2]) < 1e-5
     with pytest.raises(ValueError, match="read-only"):
         table[0] = 0
 
 
 @pytest.mark.parametrize("kernel", POLAR)
-def test_what_engines_interpolate_is_close_to_the_kernel(kernel: Kernel) -> None:
-    distance = np.linspace(0, RADII[kernel], 9973)
-    coarse, fine = (
-        np.interp(distance, np.linspace(0, RADII[kernel], entries), kernel_table(kernel, entries))
-        for entries in (ENTRIES, EXACT_ENTRIES)
-    )
-    assert np.abs(coarse - fine).max() < 1e-6
+def test_no_kernel_reaches_further_than_the_window_it_is_given(kernel: Kernel) -> None:
+    assert RADII[kernel] / (ALONG**0.5 if kernel is Kernel.EDGE_ADAPTIVE else 1) <= POLAR_RADIUS
+
+
+def test_what_engines_compute_in_single_precision_is_the_kernel() -> None:
+    share = np.linspace(0, 1, 9973)
+    t, value = (2 * share**2 - 1).astype(np.float32), np.zeros(len(share), np.float32)
+    for power in polynomial().astype(np.float32)[::-1]:
+        value = value * t + power
+    assert len(polynomial()) == DEGREE + 1
+    assert np.abs(value - shape(share)).max() < 1e-6

@@ -86,7 +86,7 @@ def test_a_size_on_paper_says_its_dots_in_the_file_and_other_sizes_only_if_asked
 
 def test_a_model_sharpens_as_it_does_unless_it_is_told() -> None:
     specs = JobSpec(model="edge-adaptive"), JobSpec(model="edge-adaptive", sharpen=0.0), JobSpec(sharpen=0.7), JobSpec()
-    assert [spec.work(8, 8, "png").sharpen for spec in specs] == [0.4, 0.0, 0.7, 0.0]
+    assert [spec.work(8, 8, "png").sharpen for spec in specs] == [0.5, 0.0, 0.7, 0.0]
     assert [spec.method for spec in specs] == ["edge-adaptive+sharpen", "edge-adaptive", "lanczos+sharpen", "lanczos"]
     assert JobSpec(denoise=0.1).method == "lanczos+denoise"
 

@@ -62,7 +62,8 @@ def test_constants_of_polar_kernels_are_those_of_the_reference() -> None:
     found = constants_of("polar")
     numbers = {name: float(found[name]) for name in ("SIDE", "CENTRE", "ACROSS", "ALONG", "FLAT")}
     assert numbers == {name: getattr(polar, name) for name in numbers}
-    assert int(found["LAST_ENTRY"]) == polar.ENTRIES - 1
+    powers = [float(found[f"P{power}"]) for power in range(polar.DEGREE + 1)]
+    assert powers == pytest.approx(list(polar.polynomial()), rel=0, abs=1e-9)
     vectors = {name: tuple(map(float, re.findall(r"\d\.\d+", found[name]))) for name in ("BRIGHTNESS", "BINOMIAL")}
     assert vectors == {"BRIGHTNESS": polar.BRIGHTNESS, "BINOMIAL": (*polar.BINOMIAL, 0.0)}
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from daemon.engine.cpu.compiled import load_band, load_filter, load_polar
 from daemon.engine.cpu.tables import decode_table, encode_table, interpolated_table
 from daemon.engine.filters import Filter, FilterKind
-from daemon.engine.polar import ENTRIES, RADII, kernel_table
+from daemon.engine.polar import RADII, polynomial
 from daemon.engine.resampling import Kernel, Light, Resampling
 from daemon.engine.taps import AxisTaps, axis_taps
 from daemon.engine.upscaler import Pixels, Words
@@ -57,7 +57,7 @@ def _polar(source: Pixels, out: Pixels, x: AxisTaps, y: AxisTaps, resampling: Re
     polar_band, decode, encode = load_polar(deep=_is_deep(source)), *_tables(source, resampling.light)
     axes = [(taps.first, taps.weights.astype(np.float32)) for taps in (x, y)]
     kernel = resampling.kernel
-    table = kernel_table(kernel).astype(np.float32), np.float32((ENTRIES - 1) / RADII[kernel])
+    weights = polynomial().astype(np.float32), np.float32(2 / RADII[kernel] ** 2)
     period = out.shape[1] // math.gcd(source.shape[1], out.shape[1])
     is_steered, antiring = kernel is Kernel.EDGE_ADAPTIVE, np.float32(resampling.antiring)
 
@@ -72,7 +72,7 @@ def _polar(source: Pixels, out: Pixels, x: AxisTaps, y: AxisTaps, resampling: Re
             antiring,
             decode,
             encode,
-            table,
+            weights,
             is_steered,
             period,
             TILE_WIDTH,

@@ -53,7 +53,9 @@ def prepare(cache_dir: Path) -> bool:
 def _sources_digest() -> str:
     # Numba looks at the size and date of the one file that holds the outermost kernel; an installer may well give the
     # files of every version the same date.
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    # Constants of the engine's other modules are compiled in as well.
+    here = Path(__file__).parent
+    sources = sorted(here.glob("*.py")) + sorted(here.parent.glob("*.py"))
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 

@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from daemon.engine.cpu.jit import Floats, kernel
-from daemon.engine.polar import ACROSS, ALONG, BRIGHTNESS, FLAT
+from daemon.engine.cpu.jit import Floats, Indices, kernel
+from daemon.engine.polar import ACROSS, ALONG, BRIGHTNESS, CENTRE, FLAT
 
 RED, GREEN, BLUE, ALPHA = (np.float32(share) for share in BRIGHTNESS)
 ONE: Final = np.float32(1)
@@ -17,7 +17,6 @@ QUARTER: Final = np.float32(0.25)
 FLAT_SLOPE: Final = np.float32(FLAT)
 MORE_ACROSS: Final = np.float32(ACROSS - 1)
 MORE_ALONG: Final = np.float32(ALONG - 1)
-Form = tuple[np.float32, np.float32, np.float32]
 
 
 @kernel
@@ -68,14 +67,21 @@ def between(plane: Floats, y: int, x: int, right: np.float32, down: np.float32) 
 
 
 @kernel
-def ellipse(tensor: Floats, y: int, x: int, right: np.float32, down: np.float32) -> Form:
-    """The quadratic form (xx, xy, yy) of squared distance at an output."""
-    xx, xy = between(tensor[0], y, x, right, down), between(tensor[1], y, x, right, down)
-    yy = between(tensor[2], y, x, right, down)
-    apart = np.sqrt((xx - yy) * (xx - yy) + TWO * TWO * xy * xy)
-    if apart <= 0:
-        return ONE, ONE - ONE, ONE
-    share = apart / (xx + yy + FLAT_SLOPE)
-    across, along = ONE + MORE_ACROSS * share * share, ONE + MORE_ALONG * share * share
-    mean, half = HALF * (across + along), HALF * (across - along) / apart
-    return mean + half * (xx - yy), half * TWO * xy, mean - half * (xx - yy)
+def ellipses(tensor: Floats, begin: int, at: Indices, right: Floats, down: Floats, forms: Floats) -> None:
+    """The quadratic forms of squared distance, xx, xy and yy, of a row of outputs into `forms` (3, outputs).
+
+    Of each output, its first sample is in row `begin` and column `at`; `right` and `down` are how far its samples lie.
+    """
+    top, lower = begin + CENTRE, -down[CENTRE]
+    for i in range(at.size):
+        x, further = at[i] + CENTRE, -right[i, CENTRE]
+        xx, xy = between(tensor[0], top, x, further, lower), between(tensor[1], top, x, further, lower)
+        yy = between(tensor[2], top, x, further, lower)
+        apart = np.sqrt((xx - yy) * (xx - yy) + TWO * TWO * xy * xy)
+        share = apart / (xx + yy + FLAT_SLOPE)
+        across, along = ONE + MORE_ACROSS * share * share, ONE + MORE_ALONG * share * share
+        mean = HALF * (across + along)
+        half = HALF * (across - along) / apart if apart > 0 else ONE - ONE
+        forms[0, i] = mean + half * (xx - yy)
+        forms[1, i] = half * TWO * xy
+        forms[2, i] = mean - half * (xx - yy)

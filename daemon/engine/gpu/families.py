@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-import numpy as np
-
 from daemon.engine.filters import PATCH, Filter, FilterKind
 from daemon.engine.gpu import params
 from daemon.engine.gpu.params import TAPS_PER_BINDING, TAPS_STRIDE, pack_long_taps, pack_taps
 from daemon.engine.gpu.passes import EXACT_FORMAT, WORD, WORKING_FORMAT, Family, Schedule, Step, TileSize
 from daemon.engine.gpu.pipeline import Pipeline, whole
 from daemon.engine.gpu.workspace import FLOAT_BYTES, Threads, Workspace
-from daemon.engine.polar import ENTRIES, RADII, kernel_table
+from daemon.engine.polar import RADII
 from daemon.engine.resampling import Resampling
 from daemon.engine.taps import AxisTaps
 
@@ -96,12 +94,11 @@ class PolarWorkspace(Workspace):
         self._taps = [
             self._uniform(f"taps along {axis}", TAPS_PER_BINDING * TAPS_STRIDE * FLOAT_BYTES) for axis in "xy"
         ]
-        self._table = self._uniform("kernel", ENTRIES * FLOAT_BYTES)
 
     def bind(self, pipeline: Pipeline) -> list[Any]:
         working = self._working_light.create_view(label="working")
         source = self.source.create_view(label="source")
-        inputs = [whole(buffer) for buffer in (*self._taps, self._table)]
+        inputs = [whole(buffer) for buffer in self._taps]
         return pipeline.bind(
             [
                 (whole(self._params[0]), source, working),
@@ -114,17 +111,15 @@ class PolarWorkspace(Workspace):
 
     def write_params(self, tile: TileSize, step: Step) -> None:
         resampling = cast("Resampling", step)
-        kernel = resampling.kernel
         self._write(self._params[0], params.LINEARIZE.pack(columns=tile.source_columns, rows=tile.source_rows))
         polar = params.POLAR.pack(
             columns=tile.columns,
             outputs=tile.outputs(self.layout),
             rows=tile.out_rows,
-            scale=(ENTRIES - 1) / RADII[kernel],
+            scale=2 / RADII[resampling.kernel] ** 2,
             antiring=resampling.antiring,
         )
         self._write(self._params[1], polar)
-        self._write(self._table, kernel_table(kernel).astype(np.float32))
 
     def threads(self, tile: TileSize, plan: Schedule) -> tuple[Threads, ...]:  # noqa: ARG002, its runs are of one
         return (tile.source_columns, tile.source_rows), (tile.outputs(self.layout) // WORD, tile.out_rows)

@@ -122,7 +122,7 @@ def _resizing(family: Family, resampling: Resampling, layout: Layout, plan: Sche
             ShaderPass("reduce_y", (UNIFORM, READ_WORDS, READ_BUFFER, to_result), plan.y_workgroup, shared),
         )
     steered = ("STEERED", resampling.kernel is Kernel.EDGE_ADAPTIVE)
-    inputs = (UNIFORM, READ_FLOATS, UNIFORM, UNIFORM, UNIFORM)
+    inputs = (UNIFORM, READ_FLOATS, UNIFORM, UNIFORM)
     return (
         ShaderPass("linearize", (UNIFORM, READ_WORDS, write_texture(EXACT_FORMAT)), plan.x_workgroup, shared),
         ShaderPass("polar", (*inputs, to_result), plan.x_workgroup, (steered, *shared)),

@@ -14,7 +14,7 @@ from daemon.engine.polar import (
     FLAT,
     RADII,
     SIDE,
-    kernel_table,
+    exact_table,
 )
 from daemon.engine.reference.separable import Float, Samples, from_working, to_working
 from daemon.engine.resampling import Kernel, Resampling
@@ -47,7 +47,7 @@ def resize(source: Samples, out_width: int, out_height: int, resampling: Resampl
         working, axis_taps(kernel, source.shape[1], out_width), axis_taps(kernel, source.shape[0], out_height)
     )
     form = steer(window) if kernel is Kernel.EDGE_ADAPTIVE else (1.0, 0.0, 1.0)
-    places, table = np.linspace(0, RADII[kernel], EXACT_ENTRIES), kernel_table(kernel, EXACT_ENTRIES)
+    places, table = np.linspace(0, RADII[kernel], EXACT_ENTRIES), exact_table()
     total, weights = np.zeros((out_height, out_width, source.shape[2])), np.zeros((out_height, out_width, 1))
     for row in range(SIDE):
         for column in range(SIDE):

@@ -57,6 +57,7 @@ async def hanging_driver(lane: Lane) -> None:
     "the tree ends with its daemon; the supervisor lives",
     command=BREAKABLE,
     timed=True,
+    cores=2,
 )
 async def fork_bomb(lane: Lane) -> None:
     service = await lane.standing()
