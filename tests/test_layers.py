@@ -68,7 +68,7 @@ HOMES = {
     "aiohttp": ("daemon.api", "daemon.app", "daemon.client"),
     "wgpu": ("daemon.engine.gpu",),
     "PIL": ("daemon.engine.codec",),
-    "imagecodecs": ("daemon.engine.codec.deep",),
+    "imagecodecs": ("daemon.engine.codec.deep", "daemon.engine.codec.jpeg.write"),
     "pi_heif": ("daemon.engine.codec.deep",),
     "numba": ("daemon.engine.cpu",),
     "numpy": ("daemon.engine",),

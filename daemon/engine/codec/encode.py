@@ -17,6 +17,7 @@ from PIL import Image
 from daemon.engine.codec.decode import Picture
 from daemon.engine.codec.dither import to_eight_bits
 from daemon.engine.codec.formats import OUTPUT, RGBA
+from daemon.engine.codec.jpeg.write import Sampling, write_jpeg
 from daemon.engine.codec.metadata import Kept, kept
 from daemon.engine.codec.png.chunks import travelling
 from daemon.engine.codec.png.write import write_png
@@ -53,8 +54,7 @@ def encode(
     """Write `picture` as format `name` and force it to disk. 16 bits become 8 where the format has no more, dithered.
 
     `dpi`, dots an inch, stands in place of the picture's own. `on_share` gets the share done, 0 to 1, as the encoder
-    goes (WebP's and AVIF's give all at once); what it raises stops it. Of JPEG nobody knows how large it will be: its
-    share is that of the pixels' bytes, and stops short of the end.
+    goes (WebP's and AVIF's give all at once); what it raises stops it.
 
     Raises:
         BadRequest: the format cannot hold the picture's transparency.
@@ -94,10 +94,11 @@ def _write(
             digest.update(piece)
         return Written(size, digest.hexdigest())
     sink = Sink(file)
-    if name == "png":
+    if name == "jpeg":
+        write_jpeg(sink, pixels, along, quality, _sampling(quality), core_count(), on_share)
+    elif name == "png":
         write_png(sink, pixels, b"".join(travelling(**asdict(along))), core_count(), on_share)
     else:
-        sink.on_bytes = lambda size: on_share(min(size / pixels.nbytes, 1.0))
         _save(pixels, sink, name, _options(along, name, quality))
     return Written(sink.size, sink.sha256)
 
@@ -125,10 +126,13 @@ def _save(pixels: Pixels, sink: Sink, name: OutputFormat, options: dict[str, Any
 
 
 def _options(along: Kept, name: OutputFormat, quality: int) -> dict[str, Any]:
-    """Of Pillow's encoders."""
+    """Of Pillow's encoders, which are those of WebP and AVIF."""
     options = {key: value for key, value in asdict(along).items() if value} | {"quality": quality}
-    if name in {"jpeg", "avif"}:
-        options["subsampling"] = "4:4:4" if quality >= FULL_CHROMA_QUALITY else "4:2:0"
     if name == "avif":
-        options |= {"speed": AVIF_SPEED, "max_threads": core_count()}
+        subsampling = {"444": "4:4:4", "420": "4:2:0"}[_sampling(quality)]
+        options |= {"subsampling": subsampling, "speed": AVIF_SPEED, "max_threads": core_count()}
     return options
+
+
+def _sampling(quality: int) -> Sampling:
+    return "444" if quality >= FULL_CHROMA_QUALITY else "420"

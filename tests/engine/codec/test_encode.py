@@ -94,6 +94,23 @@ def test_the_highest_resolution_that_a_file_can_say_is_kept(sink: Path, name: Ou
         assert image.info["dpi"] == pytest.approx((most, 1.0), rel=0.02)
 
 
+@pytest.mark.parametrize("name", MOST_DPI)
+@pytest.mark.parametrize("keep", ["all", "safe", "none"])
+def test_a_resolution_that_was_asked_for_stands_in_place_of_the_pictures_own(
+    sink: Path, name: OutputFormat, keep: Metadata
+) -> None:
+    """EXIF that says another is told too; what was asked for goes along where nothing else does."""
+    tags = Image.Exif()
+    tags[0x011A], tags[0x011B], tags[0x0128] = 72.0, 72.0, 3
+    picture = _picture(exif=tags.tobytes(), dpi=(72.0, 72.0))
+    encode(picture, sink, name, 92, keep, ignore, dpi=240.0)
+    with Image.open(sink) as image:
+        assert image.info["dpi"] == pytest.approx((240, 240), abs=0.5)
+        if keep != "none":
+            told = image.getexif()
+            assert (told[0x011A], told[0x011B], told[0x0128]) == (240, 240, 2)
+
+
 @pytest.mark.parametrize("keep", ["all", "safe"])
 def test_exif_that_cannot_be_taken_apart_is_kept_whole_or_left_out(sink: Path, keep: Metadata) -> None:
     broken = raw_exif((0x010F, 2, b"x\0"), gps=(0x0000, 2, b"N\0"))
