@@ -22,6 +22,7 @@ from daemon.engine.codec.png.filtering import row_filter
 from daemon.engine.codec.png.write import write_png
 from daemon.engine.cpu.compiled import prepare
 from daemon.engine.cpu.processor import core_count
+from daemon.engine.rows import Whole
 
 SIZE: Final = (3840, 2160)
 
@@ -39,7 +40,7 @@ def contenders(pixels: NDArray[np.uint8]) -> dict[str, Callable[[], int]]:
         return run
 
     def ours(threads: int) -> Callable[[], int]:
-        return sized(lambda file: write_png(file, pixels, b"", threads, lambda _share: None))
+        return sized(lambda file: write_png(file, Whole(pixels), b"", threads, lambda _share: None))
 
     def pillow(level: int) -> Callable[[], int]:
         return sized(lambda file: image.save(file, "PNG", compress_level=level))

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from daemon.engine.cpu.upscaler import CpuUpscaler, prepare
-from daemon.engine.steps import steps_of, take_steps
+from daemon.engine.making import Making
+from daemon.errors import DeviceFailed
 from daemon.executor.messages import Work
 from daemon.jobs.job import JobSpec
 
@@ -48,6 +49,10 @@ def pictures(folder: Path, ratio: int) -> list[Picture]:
     return found
 
 
+def raise_it(error: DeviceFailed) -> None:
+    raise error
+
+
 def psnr(one: Picture, other: Picture, margin: int) -> float:
     inner = np.s_[margin:-margin, margin:-margin]
     error = float(np.mean((one[inner].astype(np.float64) - other[inner]) ** 2))
@@ -58,9 +63,8 @@ def contenders(engine: CpuUpscaler) -> Mapping[str, Enlarge]:
     def ours(model: str, sharpen: float | None) -> Enlarge:
         def enlarge(picture: Picture, size: tuple[int, int]) -> Picture:
             work: Work = JobSpec(scale=2.0, model=model, sharpen=sharpen).work(*size, "png")
-            steps = steps_of(work, (picture.shape[1], picture.shape[0]))
-            made = take_steps(engine, picture, work, steps, lambda _share: None)
-            return made.astype(np.uint8)
+            making = Making(picture, work, lambda _proofs: engine, raise_it, lambda _share: None)
+            return np.asarray(making.rows(range(size[1])), np.uint8)
 
         return enlarge
 

@@ -46,7 +46,7 @@ def kernels_only(engine: GpuUpscaler, resampling: Resampling, picture: NDArray[n
     pipeline = engine._pipeline(passes_of(family, resampling, Layout(3), engine._schedule))  # noqa: SLF001
     bind_groups = workspace.bind(pipeline)
     device = engine._handle  # noqa: SLF001
-    sizes = [TileSize.of(tile, Layout(3)) for tile in plan_tiles(SIZE, taps, engine._most, align=4)]  # noqa: SLF001
+    sizes = [TileSize.of(tile, Layout(3)) for tile in plan_tiles(taps, engine._most, align=4)]  # noqa: SLF001
 
     def run() -> None:
         encoder = device.create_command_encoder()

@@ -57,7 +57,7 @@ class Filter:
     def taps(self, length: int) -> AxisTaps:
         """What each output along an axis of `length` reads, for tiles to be planned by; there are no weights."""
         first = np.arange(-self.reach, length - self.reach, dtype=np.int32)
-        return AxisTaps(first, np.zeros((length, 2 * self.reach + 1)))
+        return AxisTaps(first, np.zeros((length, 2 * self.reach + 1)), (length, length))
 
 
 def denoising(strength: float) -> Filter:

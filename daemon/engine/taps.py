@@ -36,17 +36,26 @@ class AxisTaps:
 
     first: NDArray[np.int32]  # (n_out,)
     weights: Floats  # (n_out, taps), rows sum to 1 where they are weights
-    reduces: bool = False  # the axis becomes shorter: nothing is held against ringing
+    whole: tuple[int, int]  # samples of the whole axis, before and after
 
     @property
     def count(self) -> int:
         """Taps of each output sample; 6 where an axis is enlarged by a separable kernel."""
         return int(self.weights.shape[1])
 
+    @property
+    def reduces(self) -> bool:
+        """Whether the axis becomes shorter: then nothing is held against ringing."""
+        return self.whole[1] < self.whole[0]
+
+    def outputs(self, wanted: range) -> AxisTaps:
+        """The taps of some outputs alone."""
+        return AxisTaps(self.first[wanted.start : wanted.stop], self.weights[wanted.start : wanted.stop], self.whole)
+
     def piece(self, start: int, stop: int) -> AxisTaps:
         """The taps of outputs `start` to `stop`, `first` counted from the first sample that they read."""
         first = self.first[start:stop]
-        return AxisTaps(first - first[0], self.weights[start:stop], self.reduces)
+        return AxisTaps(first - first[0], self.weights[start:stop], self.whole)
 
 
 def lanczos3(x: Floats) -> Floats:
@@ -106,7 +115,7 @@ def _taps(kernel: Kernel, n_in: int, n_out: int) -> AxisTaps:
     if not kernel.is_polar:
         weights = SEPARABLE[kernel][1](distance / stretch)
         weights /= weights.sum(axis=1, keepdims=True)
-    taps = AxisTaps((floor + 1 - reach).astype(np.int32), weights, n_out < n_in)
+    taps = AxisTaps((floor + 1 - reach).astype(np.int32), weights, (n_in, n_out))
     taps.first.setflags(write=False)
     taps.weights.setflags(write=False)
     return taps

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.engine.taps import AxisTaps
-from daemon.executor.needs import span_size
+from daemon.executor.needs import most_of_span, span_size
 
 
 @dataclass(frozen=True)
@@ -43,24 +43,22 @@ class Tile:
     y: Span
 
 
-def split_axis(n_in: int, taps: AxisTaps, most: int, align: int = 1) -> list[Span]:
-    """Cut an axis of `n_in` source samples into spans of about `most`, made or read, at multiples of `align`.
+def split_axis(taps: AxisTaps, most: int, align: int = 1) -> list[Span]:
+    """Cut the outputs of `taps` into spans of about `most` samples, made or read, at multiples of `align`.
 
     No span makes more than `most` samples. It reads as many besides as a filter reaches across its borders.
     """
     n_out = len(taps.first)
-    size = span_size(n_in, n_out, most, align)
+    size = span_size(n_out, most_of_span(*taps.whole, most, align), align)
     bounds = [(start, min(start + size, n_out)) for start in range(0, n_out, size)]
     first, count = taps.first, taps.count
     return [Span(start, stop, int(first[start]), int(first[stop - 1]) + count) for start, stop in bounds]
 
 
-def plan_tiles(
-    size: tuple[int, int], taps: tuple[AxisTaps, AxisTaps], most: tuple[int, int], align: int = 1
-) -> list[Tile]:
-    """Tiles of at most `most` (width, height) samples that cover the output of `taps` once, row by row."""
-    columns = split_axis(size[0], taps[0], most[0], align)
-    rows = split_axis(size[1], taps[1], most[1])
+def plan_tiles(taps: tuple[AxisTaps, AxisTaps], most: tuple[int, int], align: int = 1) -> list[Tile]:
+    """Tiles of at most `most` (width, height) samples that cover the outputs of `taps` once, row by row."""
+    columns = split_axis(taps[0], most[0], align)
+    rows = split_axis(taps[1], most[1])
     return [Tile(x, y) for y in rows for x in columns]
 
 

@@ -55,10 +55,11 @@ class Upscaler(Protocol):
         out_size: tuple[int, int],
         resampling: Resampling,
         on_tile: Callable[[float], None],
+        rows: range | None = None,
     ) -> Pixels:
-        """Resize (H, W, C) `source`, C of 1, 3 or 4 (straight alpha), to `out_size` (width, height).
+        """Resize (H, W, C) `source`, C of 1, 3 or 4 (straight alpha), to `out_size` (width, height), or `rows` of it.
 
-        Returns (out_height, out_width, C) of as many bits as the source, C-contiguous. `on_tile` gets the share done,
+        Returns (rows, out_width, C) of as many bits as the source, C-contiguous. `on_tile` gets the share done,
         0 to 1, after each tile; what it raises stops the work, passes through, and leaves the engine usable.
 
         Raises:
@@ -67,7 +68,9 @@ class Upscaler(Protocol):
         """
         ...
 
-    def filter(self, source: Words, wanted: Filter, on_tile: Callable[[float], None]) -> Words:
+    def filter(
+        self, source: Words, wanted: Filter, on_tile: Callable[[float], None], rows: range | None = None
+    ) -> Words:
         """One pass over (H, W, C) `source` of 16 bits that keeps its size; otherwise as `upscale`."""
         ...
 

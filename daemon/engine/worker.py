@@ -11,6 +11,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ with uncollected():
     from daemon.engine.channel import Channel, own_output
     from daemon.engine.choose import Choice, choose, facts
     from daemon.engine.codec.png.filtering import row_filter
-    from daemon.engine.cpu.compiled import load_all, prepare
+    from daemon.engine.cpu.compiled import load_all, load_band, prepare
     from daemon.engine.memory import MemoryWatch, resident_bytes
     from daemon.engine.selftest import Proof, prove
     from daemon.engine.upscale import Stage, upscale
@@ -40,6 +41,7 @@ with uncollected():
         Warming,
     )
 
+SETTLED: Final = 10.0  # seconds
 NUMBA_BYTES: Final = 64 << 20  # what it will take once it is loaded, in a worker on a GPU after the first announcement
 
 
@@ -80,11 +82,16 @@ class Worker:
                 self._run(run)
 
     def _warm_up(self) -> None:
-        """Kernels that only some pictures need, before the first of them does; on a new machine they are compiled."""
+        """Kernels that only some pictures need, before the first of them does; on a new machine they are compiled.
+
+        Those that few ask for wait a while: a worker that soon ends, or has just begun on a machine that starts a whole
+        service, has better uses for the processor.
+        """
+        row_filter()
         if self._choice.upscaler.device.kind is DeviceKind.CPU:
+            load_band(deep=True)
+            time.sleep(SETTLED)
             load_all()
-        else:
-            row_filter()
 
     def _open(self) -> None:
         try:

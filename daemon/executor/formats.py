@@ -46,11 +46,11 @@ class FormatFacts:
 
 
 # How long a side each format can hold; of PNG and TIFF, which could hold 2**31 - 1, what anybody can open. A side costs
-# far more than its pixels (filters, bands), and a picture of a hundred bytes may be millions of pixels high. AVIF is
-# bounded by what libavif opens unless it is told otherwise.
+# far more than its pixels (filters, bands), and a picture of a hundred bytes may be millions of pixels high. Of
+# JPEG, which could hold 35 more, and AVIF, what libjpeg and libavif open unless they are built or told otherwise.
 FACTS: Final[Mapping[OutputFormat, FormatFacts]] = {
     "png": FormatFacts("image/png", "png", 1_000_000, animated=True, says_dpi=True),
-    "jpeg": FormatFacts("image/jpeg", "jpg", 65_535, says_dpi=True),
+    "jpeg": FormatFacts("image/jpeg", "jpg", 65_500, says_dpi=True),
     "webp": FormatFacts("image/webp", "webp", 16_383, animated=True),
     "tiff": FormatFacts("image/tiff", "tif", 1_000_000, says_dpi=True),
     "avif": FormatFacts("image/avif", "avif", 32_768, 16_384 * 16_384),

@@ -40,16 +40,25 @@ class StandIn:
         return self._device
 
     def upscale(
-        self, source: Pixels, out_size: tuple[int, int], resampling: Resampling, on_tile: Callable[[float], None]
+        self,
+        source: Pixels,
+        out_size: tuple[int, int],
+        resampling: Resampling,
+        on_tile: Callable[[float], None],
+        rows: range | None = None,
     ) -> Pixels:
         self._tile_by_tile(source, on_tile)
         white = np.iinfo(source.dtype).max
         pixels = np.rint(white * reference.upscale(source, *out_size, resampling)).astype(source.dtype)
+        pixels = pixels[rows.start : rows.stop] if rows else pixels
         return self._fault(pixels) if self._fault else pixels  # type: ignore[return-value]
 
-    def filter(self, source: Words, wanted: Filter, on_tile: Callable[[float], None]) -> Words:
+    def filter(
+        self, source: Words, wanted: Filter, on_tile: Callable[[float], None], rows: range | None = None
+    ) -> Words:
         self._tile_by_tile(source, on_tile)
         pixels = np.rint(65535 * filters.apply(source, wanted)).astype(np.uint16)
+        pixels = pixels[rows.start : rows.stop] if rows else pixels
         return self._fault(pixels) if self._fault else pixels  # type: ignore[return-value]
 
     def _tile_by_tile(self, source: Pixels, on_tile: Callable[[float], None]) -> None:

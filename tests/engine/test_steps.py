@@ -6,12 +6,9 @@ import numpy as np
 import pytest
 
 from daemon.engine.filters import FilterKind, denoising, sharpening
-from daemon.engine.reference import filters
-from daemon.engine.reference import whole as reference
 from daemon.engine.resampling import Kernel, Light, Resampling
-from daemon.engine.steps import needs_words, steps_of, take_steps
+from daemon.engine.steps import needs_words, steps_of
 from daemon.executor.messages import Work
-from tests.engine.stand_ins import StandIn
 
 SOURCE = np.random.default_rng(4).integers(0, 256, (12, 16, 3), dtype=np.uint8)
 
@@ -22,8 +19,6 @@ def test_by_itself_a_resize_is_the_only_step_and_the_picture_stays_as_deep_as_it
     assert steps == [Resampling(Light.SIGMOID, 0.5, Kernel.LANCZOS)]
     assert not needs_words(SOURCE, steps)
     assert needs_words(SOURCE.astype(np.uint16), steps)
-    made = take_steps(StandIn(), SOURCE, work, steps, lambda _share: None)
-    assert np.array_equal(made, np.rint(255 * reference.upscale(SOURCE, 32, 24, Resampling())))
 
 
 @pytest.mark.parametrize("kernel", list(Kernel))
@@ -44,28 +39,6 @@ def test_noise_goes_before_the_resize_and_sharpness_comes_after_it_at_its_scale(
         Resampling(Light.SIGMOID, 0.8, Kernel.EDGE_ADAPTIVE),
         sharpening(0.6, 4),
     ]
-
-
-def test_several_steps_pass_16_bits_and_end_in_8_without_rounding_between() -> None:
-    work = Work(width=32, height=24, denoise=0.3, sharpen=0.6)
-    steps = steps_of(work, (16, 12))
-    shares: list[float] = []
-    made = take_steps(StandIn(tiles=2), SOURCE, work, steps, shares.append)
-    assert made.dtype == np.uint8
-    exact = np.rint(65535 * filters.apply(SOURCE.astype(np.uint16) * 257, denoising(0.3))).astype(np.uint16)
-    exact = np.rint(65535 * reference.upscale(exact, 32, 24, Resampling())).astype(np.uint16)
-    wanted = 255 * filters.apply(exact, sharpening(0.6, 2))
-    assert np.abs(made - wanted).max() < 1, "dithered, one of the two levels next to the exact one"
-    assert np.abs((made - wanted).mean()) < 0.1, "and as often the one as the other"
-    assert shares == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1])
-
-
-def test_of_16_bits_nothing_is_lost() -> None:
-    work = Work(width=32, height=24, sharpen=1.0)
-    source = SOURCE.astype(np.uint16) * 257 + 100
-    made = take_steps(StandIn(), source, work, steps_of(work, (16, 12)), lambda _share: None)
-    assert made.dtype == np.uint16
-    assert len(np.unique(made % 257)) > 100
 
 
 def test_strengths_of_nothing_are_no_steps() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -102,8 +102,7 @@ def encode_frames(
     """Write `frames` of `size` (width, height) to `file` as an animated `png`, frame by frame, or `webp`, all at once
     after the last.
     """
-    of_this_size = np.broadcast_to(np.uint8(0), (size[1], size[0], 3))
-    along = kept(replace(animation.still, pixels=of_this_size), name, keep_metadata, dpi)
+    along = kept(animation.still, name, keep_metadata, size, dpi)
     sink = Sink(file)
     if name == "png":
         head = b"".join(travelling(**asdict(along)))

@@ -6,12 +6,11 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from daemon.engine.codec.decode import Picture
@@ -24,6 +23,7 @@ from daemon.engine.codec.png.write import write_png
 from daemon.engine.codec.sink import Sink
 from daemon.engine.codec.tiff.write import write_tiff
 from daemon.engine.cpu.processor import core_count
+from daemon.engine.rows import Changed, Rows, Whole
 from daemon.engine.upscaler import Pixels
 from daemon.errors import BadRequest, DiskFull
 from daemon.executor.formats import FACTS, OutputFormat
@@ -61,32 +61,49 @@ def encode(
         ImageTooLarge: nor its size.
         DiskFull: no space was left.
     """
-    FACTS[name].require_size(picture.pixels.shape[1], picture.pixels.shape[0])
     require_holdable(picture.pixels, name)
-    picture = replace(picture, pixels=_as_held(picture.pixels, name))
-    along = kept(picture, name, keep_metadata, dpi)
+    return encode_rows(Whole(picture.pixels), picture, path, name, quality, keep_metadata, on_share, dpi=dpi)
+
+
+def encode_rows(
+    rows: Rows,
+    source: Picture,
+    path: Path,
+    name: OutputFormat,
+    quality: int,
+    keep_metadata: Metadata,
+    on_share: Callable[[float], None],
+    *,
+    dpi: float | None = None,
+) -> Written:
+    """The same of rows as they come, with what travels with `source`, whose transparency is known to be holdable."""
+    height, width, _ = rows.shape
+    FACTS[name].require_size(width, height)
+    along = kept(source, name, keep_metadata, (width, height), dpi)
     with durable(path) as file:
-        return _write(file, picture.pixels, along, name, quality, on_share)
+        return _write(file, _as_held(rows, name), along, name, quality, on_share)
 
 
 @contextmanager
 def durable(path: Path) -> Iterator[BinaryIO]:
-    """A new file at `path`, on disk when this ends. Raises DiskFull where that cannot be; then nothing is left."""
+    """A new file at `path`, on disk when this ends; whatever is raised, nothing is left. Raises DiskFull."""
     try:
         with path.open("w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:
+    except BaseException as error:
         path.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise DiskFull(f"the result could not be written: {error.strerror or error}") from error
 
 
 def _write(
-    file: BinaryIO, pixels: Pixels, along: Kept, name: OutputFormat, quality: int, on_share: Callable[[float], None]
+    file: BinaryIO, rows: Rows, along: Kept, name: OutputFormat, quality: int, on_share: Callable[[float], None]
 ) -> Written:
     if name == "tiff":
-        write_tiff(file, pixels, along, core_count(), on_share)
+        write_tiff(file, rows, along, core_count(), on_share)
         size = file.tell()
         file.seek(0)
         digest = hashlib.sha256()
@@ -95,11 +112,11 @@ def _write(
         return Written(size, digest.hexdigest())
     sink = Sink(file)
     if name == "jpeg":
-        write_jpeg(sink, pixels, along, quality, _sampling(quality), core_count(), on_share)
+        write_jpeg(sink, rows, along, quality, _sampling(quality), core_count(), on_share)
     elif name == "png":
-        write_png(sink, pixels, b"".join(travelling(**asdict(along))), core_count(), on_share)
+        write_png(sink, rows, b"".join(travelling(**asdict(along))), core_count(), on_share)
     else:
-        _save(pixels, sink, name, _options(along, name, quality))
+        _save(rows.take(0, rows.shape[0]), sink, name, _options(along, name, quality))
     return Written(sink.size, sink.sha256)
 
 
@@ -110,14 +127,15 @@ def require_holdable(pixels: Pixels, name: OutputFormat) -> None:
         raise BadRequest(f"{name} cannot hold transparency, which this picture has: ask for png or webp")
 
 
-def _as_held(pixels: Pixels, name: OutputFormat) -> Pixels:
-    """The pixels as the format can hold them."""
-    rules = OUTPUT[name]
-    if pixels.dtype == np.uint16 and rules.bits == EIGHT:
-        pixels = to_eight_bits(cast("NDArray[np.uint16]", pixels))
-    if pixels.shape[2] == RGBA and not rules.alpha:
-        pixels = np.ascontiguousarray(pixels[:, :, :3])
-    return pixels
+def _as_held(rows: Rows, name: OutputFormat) -> Rows:
+    """The rows as the format can hold them."""
+    rules, channels = OUTPUT[name], rows.shape[2]
+    if rows.dtype == np.uint16 and rules.bits == EIGHT:
+        dithered = cast("Callable[[Pixels, int], Pixels]", to_eight_bits)
+        rows = Changed(rows, channels, np.dtype(np.uint8), dithered)
+    if channels == RGBA and not rules.alpha:
+        rows = Changed(rows, 3, rows.dtype, lambda pixels, _top: np.ascontiguousarray(pixels[:, :, :3]))
+    return rows
 
 
 def _save(pixels: Pixels, sink: Sink, name: OutputFormat, options: dict[str, Any]) -> None:

@@ -44,8 +44,10 @@ class Kept:
     dpi: tuple[float, float] | None = None
 
 
-def kept(picture: Picture, name: OutputFormat, wish: Metadata, asked_dpi: float | None = None) -> Kept:
-    """What of a picture's metadata goes along. Its EXIF tells the size that its pixels have.
+def kept(
+    picture: Picture, name: OutputFormat, wish: Metadata, size: tuple[int, int], asked_dpi: float | None = None
+) -> Kept:
+    """What of a picture's metadata goes along. Its EXIF tells the `size` (width, height) that the result has.
 
     `asked_dpi`, dots an inch, stands in place of the picture's own, and goes along whatever else does not.
     """
@@ -53,7 +55,7 @@ def kept(picture: Picture, name: OutputFormat, wish: Metadata, asked_dpi: float 
         picture = replace(picture, dpi=(asked_dpi, asked_dpi))
     if wish == "none":
         return Kept(picture.icc_profile, dpi=picture.dpi if asked_dpi else None)
-    exif = _of_this_picture(picture.exif, picture, safe=wish == "safe") if picture.exif else None
+    exif = _of_this_size(picture.exif, size, picture.dpi, safe=wish == "safe") if picture.exif else None
     if exif and name == "jpeg" and len(exif) > JPEG_EXIF:
         exif = None
     xmp = picture.xmp if wish == "all" else None  # it may repeat the place in many spellings
@@ -71,22 +73,22 @@ def _tell_density(tags: Image.Exif, dpi: tuple[float, float] | None) -> None:
         tags[X_RESOLUTION], tags[Y_RESOLUTION], tags[RESOLUTION_UNIT] = dpi[0], dpi[1], INCHES
 
 
-def _of_this_picture(exif: bytes, picture: Picture, *, safe: bool) -> bytes | None:
+def _of_this_size(exif: bytes, size: tuple[int, int], dpi: tuple[float, float] | None, *, safe: bool) -> bytes | None:
     """EXIF with the size as it is now and, where it is to be safe, without where it was taken; maker notes go then too,
     for some cameras write the place there. EXIF that cannot be taken apart is kept whole, or if it is to be safe, not.
     """
-    height, width = picture.pixels.shape[:2]
+    width, height = size
     try:
         tags = Image.Exif()
         tags.load(exif)
         own = tags.get_ifd(EXIF_IFD)
-        for folder, name, size in (
+        for folder, name, side in (
             *((own, PIXEL_X, width), (own, PIXEL_Y, height)),
             *((tags, IMAGE_WIDTH, width), (tags, IMAGE_LENGTH, height)),
         ):
             if name in folder:
-                folder[name] = size
-        _tell_density(tags, picture.dpi)
+                folder[name] = side
+        _tell_density(tags, dpi)
         if safe:
             tags.pop(GPS_IFD, None)
             own.pop(MAKER_NOTE, None)

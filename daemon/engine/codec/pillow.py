@@ -37,7 +37,7 @@ BOMB: Final = "MAX_TEXT_"  # in what Pillow says of a chunk that is more, or of 
 
 
 FAULTS: Final = (
-    *(OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, RuntimeError),
+    *(OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, RuntimeError, ArithmeticError),
     *(struct.error, zlib.error),
 )
 

@@ -24,15 +24,15 @@ TILE_WIDTH: Final = 256
 LEAST_WIDTH: Final = 8  # of a tile whose source is many times as wide
 
 
-def rows_maker(source: Pixels, out: Pixels, resampling: Resampling) -> MakeRows:
-    """How to fill rows of (H, W, C) `out` from (h, w, C) `source`, contiguous both.
+def rows_maker(source: Pixels, out: Pixels, resampling: Resampling, height: int, wanted: range) -> MakeRows:
+    """How to fill rows of `out`, which are the rows `wanted` of a result `height` rows high, from (h, w, C) `source`.
 
     Raises:
         ValueError: a size that the kernel cannot make.
         DeviceFailed: a kernel cannot be compiled here.
     """
     x = axis_taps(resampling.kernel, source.shape[1], out.shape[1])
-    y = axis_taps(resampling.kernel, source.shape[0], out.shape[0])
+    y = axis_taps(resampling.kernel, source.shape[0], height).outputs(wanted)
     make = _polar if resampling.kernel.is_polar else _separable
     return make(source, out, x, y, resampling)
 
@@ -82,13 +82,13 @@ def _polar(source: Pixels, out: Pixels, x: AxisTaps, y: AxisTaps, resampling: Re
     return make_rows
 
 
-def filter_maker(source: Words, out: Words, wanted: Filter) -> MakeRows:
-    """How to fill rows of (H, W, C) `out` by one pass over `source`. Raises as `rows_maker` does."""
+def filter_maker(source: Words, out: Words, wanted: Filter, first: int) -> MakeRows:
+    """How to fill rows of `out` by a pass over `source`, whose row `first` becomes the first. Raises likewise."""
     filter_band, force = load_filter(), np.float32(wanted.force)
     is_denoising = wanted.kind is FilterKind.DENOISE
 
     def make_rows(rows: range) -> int:
-        filter_band(source, out, rows.start, rows.stop, is_denoising, force, wanted.step, TILE_WIDTH)
+        filter_band(source, out, rows.start, rows.stop, first, is_denoising, force, wanted.step, TILE_WIDTH)
         return len(rows)
 
     return make_rows

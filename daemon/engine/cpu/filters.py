@@ -12,8 +12,8 @@ from daemon.engine.cpu.encoding import RGBA
 from daemon.engine.cpu.jit import Floats, Words, compiled, kernel
 from daemon.engine.filters import PATCH, SEARCH
 
-# source, out, start, stop, is_denoising, force, step, tile_width
-FilterKernel = Callable[[Words, Words, int, int, bool, np.float32, int, int], None]
+# source, out, start, stop, first, is_denoising, force, step, tile_width
+FilterKernel = Callable[[Words, Words, int, int, int, bool, np.float32, int, int], None]
 WHITE: Final = np.float32(65535)
 ZERO: Final = np.float32(0)
 ONE: Final = np.float32(1)
@@ -128,18 +128,22 @@ def filter_band(
     out: Words,
     start: int,
     stop: int,
+    first: int,
     is_denoising: bool,  # noqa: FBT001, compiled kernels have no keywords
     force: np.float32,
     step: int,
     tile_width: int,
 ) -> None:
-    """Rows `start` to `stop` of `out` (H, W, C), in tiles of `tile_width` pixels; see `daemon.engine.filters`."""
+    """Rows `start` to `stop` of `out` (H, W, C), in tiles of `tile_width` pixels; see `daemon.engine.filters`.
+
+    Its first row is made of the row `first` of `source`.
+    """
     width, channels = out.shape[1], out.shape[2]
     reach = SEARCH + PATCH if is_denoising else step
     for x_start in range(0, width, tile_width):
         x_stop = min(x_start + tile_width, width)
         planes = np.empty((channels, stop - start + 2 * reach, x_stop - x_start + 2 * reach), np.float32)
-        read_planes(source, start - reach, x_start - reach, planes)
+        read_planes(source, first + start - reach, x_start - reach, planes)
         made = np.empty((channels, stop - start, x_stop - x_start), np.float32)
         if is_denoising:
             denoise_tile(planes, force, made)
@@ -151,5 +155,5 @@ def filter_band(
 def compile_filter(*, cached: bool) -> FilterKernel:
     """`filter_band` compiled; otherwise as `kernels.compile_band`."""
     pixels = types.Array(uint16, 3, "C", readonly=True)
-    signature = void(pixels, uint16[:, :, ::1], int64, int64, boolean, float32, int64, int64)
+    signature = void(pixels, uint16[:, :, ::1], int64, int64, int64, boolean, float32, int64, int64)
     return compiled(filter_band, signature, cached=cached)

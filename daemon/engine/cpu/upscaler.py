@@ -65,6 +65,7 @@ class CpuUpscaler:
         out_size: tuple[int, int],
         resampling: Resampling,
         on_tile: Callable[[float], None],
+        rows: range | None = None,
     ) -> Pixels:
         """As `Upscaler.upscale`; `on_tile` is called on the caller's thread, after each band of rows.
 
@@ -75,20 +76,26 @@ class CpuUpscaler:
         """
         if source.ndim != 3 or source.shape[2] not in {1, 3, 4}:  # noqa: PLR2004
             raise ValueError(f"cannot resize an array of shape {source.shape}")
+        wanted = range(out_size[1]) if rows is None else rows
+        size = source.shape[1], source.shape[0]
         try:
-            out = np.empty((out_size[1], out_size[0], source.shape[2]), source.dtype)
-            make_rows = rows_maker(np.ascontiguousarray(source), out, resampling)
-            self._share_out(make_rows, self._bands(source, out), on_tile)
+            out = np.empty((len(wanted), out_size[0], source.shape[2]), source.dtype)
+            make_rows = rows_maker(np.ascontiguousarray(source), out, resampling, out_size[1], wanted)
+            self._share_out(make_rows, self._bands(size, out_size, out), on_tile)
         except MemoryError as error:
             raise OutOfMemory(f"no memory for a picture of {out_size[0]} by {out_size[1]} pixels") from error
         return out
 
-    def filter(self, source: Words, wanted: Filter, on_tile: Callable[[float], None]) -> Words:
+    def filter(
+        self, source: Words, wanted: Filter, on_tile: Callable[[float], None], rows: range | None = None
+    ) -> Words:
         """As `Upscaler.filter`. Raises as `upscale` does."""
+        some = range(len(source)) if rows is None else rows
+        size = source.shape[1], source.shape[0]
         try:
-            out = np.empty_like(source, order="C")
-            make_rows = filter_maker(np.ascontiguousarray(source), out, wanted)
-            self._share_out(make_rows, self._bands(source, out), on_tile)
+            out = np.empty((len(some), *source.shape[1:]), source.dtype)
+            make_rows = filter_maker(np.ascontiguousarray(source), out, wanted, some.start)
+            self._share_out(make_rows, self._bands(size, size, out), on_tile)
         except MemoryError as error:
             raise OutOfMemory("no memory for a picture beside its source") from error
         return out
@@ -97,11 +104,10 @@ class CpuUpscaler:
         """Wait for the work in hand, then end the threads. May be called twice, and from any thread."""
         self._pool.shutdown(wait=True)
 
-    def _bands(self, source: Pixels, out: Pixels) -> list[range]:
-        rows, channels = out.shape[0], out.shape[2]
-        size, out_size = (source.shape[1], source.shape[0]), (out.shape[1], rows)
-        step = self._band_rows or self._tiles.rows(size, out_size, channels)
-        return [range(start, min(start + step, rows)) for start in range(0, rows, step)]
+    def _bands(self, size: tuple[int, int], out_size: tuple[int, int], out: Pixels) -> list[range]:
+        height, _, channels = out.shape
+        step = self._band_rows or self._tiles.rows(size, out_size, channels, height)
+        return [range(start, min(start + step, height)) for start in range(0, height, step)]
 
     def _share_out(self, make_rows: MakeRows, bands: list[range], on_tile: Callable[[float], None]) -> None:
         futures: list[Future[int]] = []

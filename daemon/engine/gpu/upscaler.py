@@ -72,17 +72,24 @@ class GpuUpscaler:
         return replace(self._adapter.device, tiles=tiles, tile_bytes=workspace_bytes(self._most))
 
     def upscale(
-        self, source: Pixels, out_size: tuple[int, int], resampling: Resampling, on_tile: Callable[[float], None]
+        self,
+        source: Pixels,
+        out_size: tuple[int, int],
+        resampling: Resampling,
+        on_tile: Callable[[float], None],
+        rows: range | None = None,
     ) -> Pixels:
         height, width = source.shape[:2]
         kernel = resampling.kernel
-        taps = axis_taps(kernel, width, out_size[0]), axis_taps(kernel, height, out_size[1])
-        return self._make(source, taps, resampling, on_tile)
+        x, y = axis_taps(kernel, width, out_size[0]), axis_taps(kernel, height, out_size[1])
+        return self._make(source, (x, y.outputs(rows or range(out_size[1]))), resampling, on_tile)
 
-    def filter(self, source: Words, wanted: Filter, on_tile: Callable[[float], None]) -> Words:
+    def filter(
+        self, source: Words, wanted: Filter, on_tile: Callable[[float], None], rows: range | None = None
+    ) -> Words:
         height, width = source.shape[:2]
-        made = self._make(source, (wanted.taps(width), wanted.taps(height)), wanted, on_tile)
-        return cast("Words", made)
+        taps = wanted.taps(width), wanted.taps(height).outputs(rows or range(height))
+        return cast("Words", self._make(source, taps, wanted, on_tile))
 
     def _make(
         self, source: Pixels, taps: tuple[AxisTaps, AxisTaps], step: Step, on_tile: Callable[[float], None]
@@ -125,10 +132,9 @@ class GpuUpscaler:
     def _fill(self, errand: Errand) -> Iterator[float]:
         """Fill the errand's result tile by tile, yielding the share done after each."""
         source, taps, step = errand.source, errand.taps, errand.step
-        height, width = source.shape[:2]
         layout, family = Layout.of(source), Family.of(step, taps)
         pipeline = self._pipeline(passes_of(family, step, layout, self._schedule))
-        tiles = plan_tiles((width, height), taps, self._most, align=WORD)
+        tiles = plan_tiles(taps, self._most, align=WORD)
         largest = reduce(TileSize.union, (TileSize.of(tile, layout) for tile in tiles))
         workspace = self._allocate(WORKSPACES[family], largest, layout, taps)
         with device_errors("binding a tile"):

@@ -162,10 +162,11 @@ def test_a_png_is_watched_as_it_is_written_and_stops_where_it_is_told_to(sink: P
 
     with pytest.raises(Cancelled):
         encode(Picture(pixels), sink, "png", 92, "all", stop)
-    assert sink.stat().st_size < written.size
+    assert written.size > 0
+    assert not sink.exists()
 
 
-@pytest.mark.parametrize(("name", "side"), [("webp", 16_384), ("jpeg", 65_536)])
+@pytest.mark.parametrize(("name", "side"), [("webp", 16_384), ("jpeg", 65_501)])
 def test_a_side_longer_than_the_format_holds_is_too_large(sink: Path, name: OutputFormat, side: int) -> None:
     with pytest.raises(ImageTooLarge, match=f"cannot be more than {side - 1} pixels"):
         encode(Picture(np.zeros((1, side, 1), np.uint8)), sink, name, 92, "all", ignore)

@@ -77,6 +77,15 @@ def test_a_damaged_byte_leads_to_a_header_or_to_an_error_of_ours(file: Path, kin
             continue
 
 
+def test_a_tiff_whose_numbers_overflow_the_decoders_integers_is_broken(file: Path) -> None:
+    """Found by the test above: Pillow raises OverflowError."""
+    content = bytearray(WHOLE["tiff"])
+    content[21] = 128
+    file.write_bytes(content)
+    with pytest.raises(BrokenImage):
+        decode(file)
+
+
 @pytest.mark.parametrize("kind", ["jpeg", "progressive"])
 def test_bytes_behind_the_end_of_a_jpeg_are_none_of_our_business(file: Path, kind: str) -> None:
     file.write_bytes(WHOLE[kind] + b"\0" * 1000 + b"a video")

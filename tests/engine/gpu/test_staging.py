@@ -24,7 +24,7 @@ def test_every_tile_is_as_read_tile_reads_it(
 ) -> None:
     source = np.random.default_rng(3).integers(0, 256, (size[1], size[0], channels), dtype=np.uint8)
     taps = axis_taps(Kernel.LANCZOS, size[0], out_size[0]), axis_taps(Kernel.LANCZOS, size[1], out_size[1])
-    for tile in plan_tiles(size, taps, (most, most), align=4):
+    for tile in plan_tiles(taps, (most, most), align=4):
         staged, expected = stage_tile(source, tile), read_tile(source, tile)
         used = tile.x.src_size * channels
         assert staged.shape == (tile.y.src_size, -(-used // 4) * 4)

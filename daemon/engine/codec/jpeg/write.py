@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Final, Literal
 
+import numpy as np
+
 from daemon.engine.codec.jpeg.segments import (
     END,
     FIRST_RESTART,
@@ -28,6 +30,7 @@ from daemon.engine.codec.jpeg.segments import (
 from daemon.engine.codec.metadata import Kept
 from daemon.engine.codec.ordered import in_order
 from daemon.engine.codec.png.write import Writable
+from daemon.engine.rows import Rows
 from daemon.engine.upscaler import Pixels
 
 Sampling = Literal["444", "420"]
@@ -39,30 +42,30 @@ STRIPS_PER_THREAD: Final = 4  # at least, so that threads end at about the same 
 
 def write_jpeg(
     file: Writable,
-    pixels: Pixels,
+    picture: Rows,
     along: Kept,
     quality: int,
     sampling: Sampling,
     threads: int,
     on_share: Callable[[float], None],
 ) -> None:
-    """Write (H, W, C) `pixels` of 8 bits, C of 1 or 3, of at most 65,535 pixels a side.
+    """Write (H, W, C) `picture` of 8 bits, C of 1 or 3, of at most 65,500 pixels a side.
 
     `on_share` gets the share of the rows that are written; what it raises stops the work, and passes through.
     """
-    height, width, channels = pixels.shape
+    height, width, channels = picture.shape
     unit = BLOCK if channels == 1 or sampling == "444" else 2 * BLOCK
     rows = strip_rows(width, height, unit, threads)
 
-    def encode(start: int) -> Encoded:
+    def encode(strip: Pixels) -> Encoded:
         import imagecodecs
 
-        strip = pixels[start : start + rows]
-        strip = strip[:, :, 0] if channels == 1 else strip
-        return take_apart(imagecodecs.jpeg8_encode(strip, level=quality, subsampling=sampling, optimize=False))
+        strip = np.ascontiguousarray(strip[:, :, 0]) if channels == 1 else strip
+        return take_apart(bytes(imagecodecs.jpeg8_encode(strip, level=quality, subsampling=sampling, optimize=False)))
 
     starts = range(0, height, rows)
-    with closing(in_order(encode, starts, threads, "jpeg")) as strips:
+    pieces = (picture.take(start, min(start + rows, height)) for start in starts)
+    with closing(in_order(encode, pieces, threads, "jpeg")) as strips:
         for number, (start, strip) in enumerate(zip(starts, strips, strict=True)):
             if number == 0:
                 interval = rows // unit * -(-width // unit) if len(starts) > 1 else 0

@@ -11,6 +11,7 @@ from typing import Final
 from daemon.engine.codec.png.chunks import chunk, end, head
 from daemon.engine.codec.png.pixels import idat_of
 from daemon.engine.codec.png.write import Writable
+from daemon.engine.rows import Whole
 from daemon.engine.upscaler import Pixels
 
 IN_MILLISECONDS: Final = 1000
@@ -38,7 +39,7 @@ def write_animated_png(
             file.write(chunk(b"acTL", struct.pack(">II", number, plays)))
         shown = struct.pack(">HHBB", *_delay(milliseconds), DISPOSE_NONE, BLEND_SOURCE)
         file.write(chunk(b"fcTL", struct.pack(">IIIII", next(sequence), width, height, 0, 0) + shown))
-        with closing(idat_of(pixels, threads)) as pieces:
+        with closing(idat_of(Whole(pixels), threads)) as pieces:
             for piece, _rows in pieces:
                 file.write(piece if place == 0 else chunk(b"fdAT", next(sequence).to_bytes(4) + piece[CONTENT]))
     file.write(end())

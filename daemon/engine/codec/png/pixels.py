@@ -22,6 +22,7 @@ from zlib_ng import zlib_ng
 from daemon.engine.codec.ordered import in_order
 from daemon.engine.codec.png.chunks import chunk
 from daemon.engine.codec.png.filtering import RowFilter, row_filter
+from daemon.engine.rows import Rows, row_bytes
 from daemon.engine.upscaler import Pixels
 
 Bytes = NDArray[np.uint8]
@@ -62,13 +63,14 @@ class Band:
     rows: int
 
 
-def bands_of(samples: Pixels, band_bytes: int = BAND_BYTES) -> Iterator[tuple[Bytes, Bytes]]:
-    """(H, row samples) as bytes, in bands of whole rows, each with the row above it; above the first are zeros."""
-    row_bytes = samples.shape[1] * samples.itemsize
-    rows = max(1, band_bytes // row_bytes)
-    above = np.zeros(row_bytes, np.uint8)
-    for start in range(0, samples.shape[0], rows):
-        band = _as_bytes(samples[start : start + rows])
+def bands_of(rows: Rows, band_bytes: int = BAND_BYTES) -> Iterator[tuple[Bytes, Bytes]]:
+    """Bytes of (H, W, C) rows, in bands of whole rows, each with the row above it; above the first are zeros."""
+    height, in_row = rows.shape[0], row_bytes(rows)
+    count = max(1, band_bytes // in_row)
+    above = np.zeros(in_row, np.uint8)
+    for start in range(0, height, count):
+        taken = rows.take(start, min(start + count, height))
+        band = _as_bytes(taken.reshape(len(taken), -1))
         yield band, above
         above = band[-1]
 
@@ -94,10 +96,9 @@ def idat_chunks(bands: Iterable[tuple[Bytes, Bytes]], pixel_bytes: int, threads:
     yield chunk(b"IDAT", STREAM_END + adler.to_bytes(4)), 0
 
 
-def idat_of(pixels: Pixels, threads: int) -> Generator[tuple[bytes, int]]:
-    """The same of (H, W, C) pixels."""
-    height, width, channels = pixels.shape
-    return idat_chunks(bands_of(pixels.reshape(height, width * channels)), channels * pixels.itemsize, threads)
+def idat_of(rows: Rows, threads: int) -> Generator[tuple[bytes, int]]:
+    """The same of (H, W, C) rows."""
+    return idat_chunks(bands_of(rows), rows.shape[2] * rows.dtype.itemsize, threads)
 
 
 def _deflate_rows(filter_rows: RowFilter, pixel_bytes: int, band: tuple[Bytes, Bytes]) -> Band:

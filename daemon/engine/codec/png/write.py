@@ -8,7 +8,7 @@ from typing import Protocol
 
 from daemon.engine.codec.png.chunks import end, head
 from daemon.engine.codec.png.pixels import idat_of
-from daemon.engine.upscaler import Pixels
+from daemon.engine.rows import Rows
 
 
 class Writable(Protocol):
@@ -17,21 +17,21 @@ class Writable(Protocol):
 
 def write_png(
     file: Writable,
-    pixels: Pixels,
+    rows: Rows,
     travelling: bytes,
     threads: int,
     on_share: Callable[[float], None],
 ) -> None:
-    """Write (H, W, C) `pixels` of 8 or 16 bits, C of 1, 2, 3 or 4, with the chunks `travelling` before them.
+    """Write (H, W, C) `rows` of 8 or 16 bits, C of 1, 2, 3 or 4, with the chunks `travelling` before them.
 
     `on_share` gets the share of the rows that are written; what it raises stops the work, and passes through.
     """
-    height, width, channels = pixels.shape
-    file.write(head(width, height, channels, 8 * pixels.itemsize) + travelling)
+    height, width, channels = rows.shape
+    file.write(head(width, height, channels, 8 * rows.dtype.itemsize) + travelling)
     done = 0
-    with closing(idat_of(pixels, threads)) as chunks:
-        for content, rows in chunks:
+    with closing(idat_of(rows, threads)) as chunks:
+        for content, written in chunks:
             file.write(content)
-            done += rows
+            done += written
             on_share(done / height)
     file.write(end())

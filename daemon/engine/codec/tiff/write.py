@@ -19,7 +19,7 @@ from zlib_ng import zlib_ng
 
 from daemon.engine.codec.metadata import EXIF_IFD, GPS_IFD, IMAGE_LENGTH, IMAGE_WIDTH, Kept
 from daemon.engine.codec.ordered import in_order
-from daemon.engine.upscaler import Pixels
+from daemon.engine.rows import Rows, row_bytes
 
 STRIP_BYTES: Final = 1 << 20
 LEVEL: Final = 2  # zlib-ng's: level 6 takes four times as long for 3 % less of a photograph
@@ -39,17 +39,17 @@ BYTE, LONG, UNDEFINED, LONG8 = 1, 4, 7, 16  # types of TIFF
 TEXTS: Final = frozenset({270, 271, 272, 285, 305, 306, 315, 316, 33_432, EXIF_IFD, GPS_IFD})
 
 
-def write_tiff(file: BinaryIO, pixels: Pixels, kept: Kept, threads: int, on_share: Callable[[float], None]) -> None:
-    """Write (H, W, C) `pixels` of 8 or 16 bits, C of 1, 3 or 4 (straight alpha), to an empty file that can seek.
+def write_tiff(file: BinaryIO, picture: Rows, kept: Kept, threads: int, on_share: Callable[[float], None]) -> None:
+    """Write (H, W, C) `picture` of 8 or 16 bits, C of 1, 3 or 4 (straight alpha), to an empty file that can seek.
 
     `on_share` gets the share of the rows that are written; what it raises stops the work, and passes through.
     """
-    height = pixels.shape[0]
-    big = pixels.nbytes > MOST_CLASSIC  # deflated it would mostly fit, but nobody knows before
+    height, in_row = picture.shape[0], row_bytes(picture)
+    big = height * in_row > MOST_CLASSIC  # deflated it would mostly fit, but nobody knows before
     file.write((BIG if big else CLASSIC) + bytes(8 if big else 4))
-    rows = max(1, STRIP_BYTES // (pixels.nbytes // height))
+    rows = max(1, STRIP_BYTES // in_row)
     offsets, counts = [], []
-    strips = (pixels[start : start + rows] for start in range(0, height, rows))
+    strips = (picture.take(start, min(start + rows, height)) for start in range(0, height, rows))
     with closing(in_order(_deflate, strips, threads, "tiff")) as made:
         for number, strip in enumerate(made, start=1):
             offsets.append(file.tell())
@@ -58,7 +58,7 @@ def write_tiff(file: BinaryIO, pixels: Pixels, kept: Kept, threads: int, on_shar
             on_share(min(number * rows / height, 1.0))
     file.write(bytes(file.tell() % 2))  # folders start on even bytes
     at = file.tell()
-    folder = bytearray(_folder(pixels, kept, rows, counts, big=big).tobytes(at))
+    folder = bytearray(_folder(picture, kept, rows, counts, big=big).tobytes(at))
     _point_to(folder, at, offsets, big=big)
     file.write(folder)
     file.seek(8 if big else 4)
@@ -74,14 +74,14 @@ def _deflate(strip: NDArray[Any]) -> bytes:
 
 
 def _folder(
-    pixels: Pixels, kept: Kept, rows: int, counts: list[int], *, big: bool
+    picture: Rows, kept: Kept, rows: int, counts: list[int], *, big: bool
 ) -> TiffImagePlugin.ImageFileDirectory_v2:
-    height, width, channels = pixels.shape
+    height, width, channels = picture.shape
     folder = TiffImagePlugin.ImageFileDirectory_v2(BIG + bytes(8) if big else CLASSIC + bytes(4))
     if kept.exif:
         _take_over(folder, kept.exif)
     folder[IMAGE_WIDTH], folder[IMAGE_LENGTH] = width, height
-    folder[BITS] = (8 * pixels.itemsize,) * channels
+    folder[BITS] = (8 * picture.dtype.itemsize,) * channels
     folder[COMPRESSION], folder[PREDICTOR] = DEFLATE, HORIZONTAL
     folder[PHOTOMETRIC] = BLACK_IS_ZERO if channels == 1 else RGB
     folder[SAMPLES], folder[ROWS] = channels, rows

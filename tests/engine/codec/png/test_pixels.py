@@ -17,6 +17,7 @@ from daemon.engine.codec import ordered
 from daemon.engine.codec.png import pixels as png_pixels
 from daemon.engine.codec.png.chunks import end, head
 from daemon.engine.codec.png.pixels import MATCHES, RUNS, bands_of, combine_adler, idat_chunks
+from daemon.engine.rows import Whole
 
 Bytes = NDArray[np.uint8]
 
@@ -24,7 +25,7 @@ Bytes = NDArray[np.uint8]
 def written(samples: Bytes, *, band_bytes: int, threads: int = 2) -> bytes:
     height, width, channels = samples.shape
     rows = samples.reshape(height, width * channels)
-    chunks = idat_chunks(bands_of(rows, band_bytes), channels, threads)
+    chunks = idat_chunks(bands_of(Whole(rows.reshape(len(rows), -1, channels)), band_bytes), channels, threads)
     return head(width, height, channels, 8) + b"".join(content for content, _ in chunks) + end()
 
 
@@ -66,7 +67,7 @@ def test_bytes_depend_on_the_bands_and_not_on_the_threads() -> None:
 
 def test_every_chunk_stands_for_itself_and_all_rows_are_told() -> None:
     samples = np.random.default_rng(4).integers(0, 256, (33, 30), np.uint8)
-    chunks = list(idat_chunks(bands_of(samples, 120), 1, 2))
+    chunks = list(idat_chunks(bands_of(Whole(samples[:, :, None]), 120), 1, 2))
     for content, _ in chunks:
         assert content[4:8] == b"IDAT"
         assert zlib.crc32(content[4:-4]) == int.from_bytes(content[-4:])
