@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -97,11 +98,16 @@ def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def warm_kernels(folder: Path) -> None:
-    """In a process of its own: numba is to stay out of this one, where tests look at what is imported."""
+    """In a process of its own: numba is to stay out of this one, where tests look at what is imported.
+
+    One at a time: two that compile into one folder undo each other's index, and both would compile again.
+    """
     warm = (
         "from daemon.engine.cpu.compiled import *; import pathlib, sys; prepare(pathlib.Path(sys.argv[1])); load_all()"
     )
-    subprocess.run([sys.executable, "-c", warm, str(folder)], check=True)
+    with (folder / "warming").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        subprocess.run([sys.executable, "-c", warm, str(folder)], check=True)
 
 
 def copy_kernels(kernel_cache: Path, into: Path) -> None:
