@@ -92,7 +92,6 @@ def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One folder of compiled CPU kernels for the whole run, kept between runs where the environment names one."""
     named = os.environ.get("PRO_ENGINE_TEST_CACHE")
     folder = Path(named) if named else tmp_path_factory.mktemp("kernels")
-    folder.mkdir(parents=True, exist_ok=True)
     warm_kernels(folder)
     return folder
 
@@ -105,6 +104,7 @@ def warm_kernels(folder: Path) -> None:
     warm = (
         "from daemon.engine.cpu.compiled import *; import pathlib, sys; prepare(pathlib.Path(sys.argv[1])); load_all()"
     )
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / "warming").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         subprocess.run([sys.executable, "-c", warm, str(folder)], check=True)
