@@ -57,7 +57,7 @@ class Streamed:
         self._shape, self._dtype = shape, dtype
         self._to_make = deque(strips)
         self._make = make
-        self._held: deque[tuple[range, Pixels]] = deque()
+        self._held: tuple[range, Pixels] | None = None
 
     @property
     def shape(self) -> Shape:
@@ -81,13 +81,11 @@ class Streamed:
         return taken
 
     def _strip_of(self, row: int) -> tuple[range, Pixels]:
-        while not self._held or row >= self._held[0][0].stop:
-            if self._held:
-                self._held.popleft()
-            if not self._held:
-                strip = self._to_make.popleft()
-                self._held.append((strip, self._make(strip)))
-        return self._held[0]
+        while self._held is None or row >= self._held[0].stop:
+            self._held = None  # before the next one is made: two of them would be in memory
+            strip = self._to_make.popleft()
+            self._held = strip, self._make(strip)
+        return self._held
 
 
 class Changed:

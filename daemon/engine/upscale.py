@@ -11,7 +11,7 @@ from typing import Final
 from daemon.engine.animate import animate
 from daemon.engine.codec.animation import opened_animation
 from daemon.engine.codec.decode import decode
-from daemon.engine.codec.encode import Written, encode_rows, require_holdable
+from daemon.engine.codec.encode import Written, encode, require_holdable
 from daemon.engine.making import Making, UseEngine
 from daemon.engine.rows import Streamed
 from daemon.engine.stages import OnProgress, Stage
@@ -107,7 +107,7 @@ def _still(
         return made
 
     rows = Streamed(making.shape, picture.pixels.dtype, making.strips, make)
-    written = encode_rows(
+    written = encode(
         rows, picture, sink, work.format, work.quality, work.keep_metadata, shares.tell_encoded, dpi=work.dpi
     )
     encoded = time.perf_counter()

@@ -122,8 +122,8 @@ class JobSpec:
         if self.megapixels is not None:
             return float((self.megapixels * 1e6 / (width * height)) ** 0.5)
         box = [(self.width, width), (self.height, height)]
-        if self.print_width_mm or self.print_height_mm:
-            dots_a_mm = (self.dpi or PRINT_DPI) / MM_AN_INCH
+        if self.dots and (self.print_width_mm or self.print_height_mm):
+            dots_a_mm = self.dots / MM_AN_INCH
             on_paper = (self.print_width_mm, width), (self.print_height_mm, height)
             return min(dots_a_mm * target / size for target, size in on_paper if target is not None)
         return min(target / size for target, size in box if target is not None)

@@ -10,9 +10,10 @@ import pytest
 from daemon.engine import color, filters, polar
 from daemon.engine.filters import denoising, sharpening
 from daemon.engine.gpu.params import STRUCTS, TAPS_PER_BINDING, UniformStruct
-from daemon.engine.gpu.passes import LIGHTS, SOFTWARE, Family, Layout, Step, passes_of
+from daemon.engine.gpu.passes import LIGHTS, SOFTWARE, Family, Layout, passes_of
 from daemon.engine.gpu.source import shader_source
 from daemon.engine.resampling import Kernel, Resampling
+from daemon.engine.steps import Step
 
 # Alignment and size of the types that stand in uniform structs: WGSL, "Alignment and Size".
 LAYOUT = {"f32": (4, 4), "u32": (4, 4), "vec2<f32>": (8, 8), "vec2<u32>": (8, 8)}

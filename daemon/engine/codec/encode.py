@@ -23,7 +23,7 @@ from daemon.engine.codec.png.write import write_png
 from daemon.engine.codec.sink import Sink
 from daemon.engine.codec.tiff.write import write_tiff
 from daemon.engine.cpu.processor import core_count
-from daemon.engine.rows import Changed, Rows, Whole
+from daemon.engine.rows import Changed, Rows
 from daemon.engine.upscaler import Pixels
 from daemon.errors import BadRequest, DiskFull
 from daemon.executor.formats import FACTS, OutputFormat
@@ -42,30 +42,6 @@ class Written:
 
 
 def encode(
-    picture: Picture,
-    path: Path,
-    name: OutputFormat,
-    quality: int,
-    keep_metadata: Metadata,
-    on_share: Callable[[float], None],
-    *,
-    dpi: float | None = None,
-) -> Written:
-    """Write `picture` as format `name` and force it to disk. 16 bits become 8 where the format has no more, dithered.
-
-    `dpi`, dots an inch, stands in place of the picture's own. `on_share` gets the share done, 0 to 1, as the encoder
-    goes (WebP's and AVIF's give all at once); what it raises stops it.
-
-    Raises:
-        BadRequest: the format cannot hold the picture's transparency.
-        ImageTooLarge: nor its size.
-        DiskFull: no space was left.
-    """
-    require_holdable(picture.pixels, name)
-    return encode_rows(Whole(picture.pixels), picture, path, name, quality, keep_metadata, on_share, dpi=dpi)
-
-
-def encode_rows(
     rows: Rows,
     source: Picture,
     path: Path,
@@ -76,7 +52,16 @@ def encode_rows(
     *,
     dpi: float | None = None,
 ) -> Written:
-    """The same of rows as they come, with what travels with `source`, whose transparency is known to be holdable."""
+    """Write `rows`, made of `source`, as format `name` and force it to disk. 16 bits become 8 where the format has no
+    more, dithered. Whether it can hold the transparency of `source` is asked before, by `require_holdable`.
+
+    What travels is that of `source`; `dpi`, dots an inch, stands in place of its own. `on_share` gets the share done, 0
+    to 1, as the encoder goes (WebP's and AVIF's give all at once); what it raises stops it.
+
+    Raises:
+        ImageTooLarge: the format cannot hold that many pixels.
+        DiskFull: no space was left.
+    """
     height, width, _ = rows.shape
     FACTS[name].require_size(width, height)
     along = kept(source, name, keep_metadata, (width, height), dpi)

@@ -24,7 +24,8 @@ X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 INCHES: Final = 2
 # what one segment of a JPEG holds; more, which PNG and WebP may bring, is left out
 JPEG_EXIF: Final = 65_533
-JPEG_XMP: Final = JPEG_EXIF - len(b"http://ns.adobe.com/xap/1.0/\0")
+JPEG_XMP_HEAD: Final = b"http://ns.adobe.com/xap/1.0/\0"
+JPEG_XMP: Final = JPEG_EXIF - len(JPEG_XMP_HEAD)
 # dots an inch that a file can say: JPEG has 16 bits for them, PNG 31 for dots a metre, TIFF 32; WebP and AVIF none
 LEAST_DPI: Final = 1.0
 MOST_DPI: Final[Mapping[OutputFormat, float]] = {

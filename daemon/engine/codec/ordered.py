@@ -1,4 +1,4 @@
-"""Work on threads, its results in the order in which it was given: what both of our encoders deflate by."""
+"""Work on threads, its results in the order in which it was given: what our encoders go by."""
 
 from __future__ import annotations
 

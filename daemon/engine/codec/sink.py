@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
+
+
+class Writable(Protocol):
+    def write(self, piece: bytes, /) -> object: ...
 
 
 class Sink:

@@ -10,9 +10,9 @@ import hashlib
 import os
 import tempfile
 import threading
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from daemon.errors import DeviceFailed
 from daemon.quick_imports import as_if_missing, uncollected
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from daemon.engine.cpu.polar import PolarKernel
 
 CACHE_VARIABLE: Final = "NUMBA_CACHE_DIR"
-_loading: Final = threading.Lock()
 Kernel_co = TypeVar("Kernel_co", covariant=True)
 
 
@@ -59,67 +58,74 @@ def _sources_digest() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 
+class Loader(Generic[Kernel_co]):
+    """A kernel that is loaded once, for whoever asks first; others wait for that one and for no other kernel."""
+
+    def __init__(self, compile_it: Compile[Kernel_co]) -> None:
+        self._compile_it = compile_it
+        self._lock = threading.Lock()
+        self._kernel: Kernel_co | None = None
+
+    def load(self) -> Kernel_co:
+        """Raises as `_load` does."""
+        if self._kernel is None:
+            with self._lock:
+                if self._kernel is None:
+                    self._kernel = _load(self._compile_it)
+        return self._kernel
+
+    def forget(self) -> None:
+        self._kernel = None
+
+
+def _compile_band(*, deep: bool, cached: bool) -> BandKernel:
+    from daemon.engine.cpu.kernels import compile_band
+
+    return compile_band(deep=deep, cached=cached)
+
+
+def _compile_polar(*, deep: bool, cached: bool) -> PolarKernel:
+    from daemon.engine.cpu.polar import compile_polar
+
+    return compile_polar(deep=deep, cached=cached)
+
+
+def _compile_filter(*, cached: bool) -> FilterKernel:
+    from daemon.engine.cpu.filters import compile_filter
+
+    return compile_filter(cached=cached)
+
+
+def _compile_png_filter(*, cached: bool) -> PngFilterKernel:
+    from daemon.engine.cpu.png_filter import compile_png_filter
+
+    return compile_png_filter(cached=cached)
+
+
+BAND: Final = {deep: Loader(partial(_compile_band, deep=deep)) for deep in (False, True)}
+POLAR: Final = {deep: Loader(partial(_compile_polar, deep=deep)) for deep in (False, True)}
+FILTER: Final = Loader(_compile_filter)
+PNG_FILTER: Final = Loader(_compile_png_filter)
+
+
 def load_band(*, deep: bool = False) -> BandKernel:
     """The band kernel for samples of 8 bits, or of 16 where `deep`. Raises as `_load` does."""
-    with _loading:  # whoever comes second waits, and compiles nothing
-        return _load_band(deep=deep)
-
-
-@lru_cache(maxsize=2)
-def _load_band(*, deep: bool) -> BandKernel:
-
-    def compile_it(*, cached: bool) -> BandKernel:
-        from daemon.engine.cpu.kernels import compile_band
-
-        return compile_band(deep=deep, cached=cached)
-
-    return _load(compile_it)
+    return BAND[deep].load()
 
 
 def load_polar(*, deep: bool = False) -> PolarKernel:
     """The kernel of the polar filters, likewise."""
-    with _loading:
-        return _load_polar(deep=deep)
-
-
-@lru_cache(maxsize=2)
-def _load_polar(*, deep: bool) -> PolarKernel:
-
-    def compile_it(*, cached: bool) -> PolarKernel:
-        from daemon.engine.cpu.polar import compile_polar
-
-        return compile_polar(deep=deep, cached=cached)
-
-    return _load(compile_it)
+    return POLAR[deep].load()
 
 
 def load_filter() -> FilterKernel:
     """The kernel of the passes that keep a picture's size, likewise."""
-    with _loading:
-        return _load_filter()
+    return FILTER.load()
 
 
-@lru_cache(maxsize=1)
-def _load_filter() -> FilterKernel:
-
-    def compile_it(*, cached: bool) -> FilterKernel:
-        from daemon.engine.cpu.filters import compile_filter
-
-        return compile_filter(cached=cached)
-
-    return _load(compile_it)
-
-
-@lru_cache(maxsize=1)
 def load_png_filter() -> PngFilterKernel:
     """The kernel of the PNG filters. Raises as `_load` does."""
-
-    def compile_it(*, cached: bool) -> PngFilterKernel:
-        from daemon.engine.cpu.png_filter import compile_png_filter
-
-        return compile_png_filter(cached=cached)
-
-    return _load(compile_it)
+    return PNG_FILTER.load()
 
 
 def load_all() -> None:

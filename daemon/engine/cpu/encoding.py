@@ -9,12 +9,9 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from daemon.engine.cpu.jit import Bytes, Floats, Indices, Samples, Words, kernel
+from daemon.engine.cpu.jit import HALF, ONE, ZERO, Bytes, Floats, Indices, Samples, Words, kernel
 
 RGBA: Final = 4
-ZERO: Final = np.float32(0)
-ONE: Final = np.float32(1)
-HALF: Final = np.float32(0.5)
 WHITE: Final = np.float32(255)
 # An integer `min` and `max` after the conversion: bounding the float first took six times as long.
 BLACK_BYTE: Final = np.int32(0)

@@ -8,17 +8,12 @@ from typing import Final
 import numpy as np
 from numba import boolean, float32, int64, types, uint16, void
 
-from daemon.engine.cpu.encoding import RGBA
-from daemon.engine.cpu.jit import Floats, Words, compiled, kernel
+from daemon.engine.cpu.encoding import RGBA, WHITE_WORD
+from daemon.engine.cpu.jit import HALF, ONE, QUARTER, ZERO, Floats, Words, compiled, kernel
 from daemon.engine.filters import PATCH, SEARCH
 
 # source, out, start, stop, first, is_denoising, force, step, tile_width
 FilterKernel = Callable[[Words, Words, int, int, int, bool, np.float32, int, int], None]
-WHITE: Final = np.float32(65535)
-ZERO: Final = np.float32(0)
-ONE: Final = np.float32(1)
-HALF: Final = np.float32(0.5)
-QUARTER: Final = np.float32(0.25)
 SIDE: Final = 2 * PATCH + 1
 
 
@@ -32,10 +27,10 @@ def read_planes(source: Words, top: int, left: int, planes: Floats) -> None:
             pixel = row[min(max(left + x, 0), width - 1)]
             alpha = ONE
             if channels == RGBA:
-                alpha = np.float32(pixel[3]) / WHITE
+                alpha = np.float32(pixel[3]) / WHITE_WORD
                 planes[3, y, x] = alpha
             for c in range(min(channels, 3)):
-                planes[c, y, x] = np.float32(pixel[c]) / WHITE * alpha
+                planes[c, y, x] = np.float32(pixel[c]) / WHITE_WORD * alpha
 
 
 @kernel
@@ -48,9 +43,9 @@ def write_pixels(made: Floats, out: Words) -> None:
             if channels == RGBA:
                 alpha = made[3, y, x]
                 scale = ONE / alpha if alpha > 0 else ZERO
-                out[y, x, 3] = np.int32(min(max(alpha, ZERO), ONE) * WHITE + HALF)
+                out[y, x, 3] = np.int32(min(max(alpha, ZERO), ONE) * WHITE_WORD + HALF)
             for c in range(min(channels, 3)):
-                out[y, x, c] = np.int32(min(max(made[c, y, x] * scale, ZERO), ONE) * WHITE + HALF)
+                out[y, x, c] = np.int32(min(max(made[c, y, x] * scale, ZERO), ONE) * WHITE_WORD + HALF)
 
 
 @kernel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numpy as np
 from numba import njit
@@ -14,6 +14,12 @@ Words = NDArray[np.uint16]
 Samples = NDArray[np.uint8 | np.uint16]
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int32]
+# Single precision, which a plain number in a kernel is not.
+ZERO: Final = np.float32(0)
+ONE: Final = np.float32(1)
+TWO: Final = np.float32(2)
+HALF: Final = np.float32(0.5)
+QUARTER: Final = np.float32(0.25)
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 

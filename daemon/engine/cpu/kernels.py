@@ -19,14 +19,13 @@ import numpy as np
 from numba import float32, int32, int64, types, uint8, uint16, void
 
 from daemon.engine.cpu.encoding import RGBA, encode_row
-from daemon.engine.cpu.jit import Bytes, Floats, Indices, Samples, compiled, kernel
+from daemon.engine.cpu.jit import ZERO, Bytes, Floats, Indices, Samples, compiled, kernel
 from daemon.engine.taps import TAPS
 
 Axis = tuple[Indices, Floats, np.float32]  # first, weights, antiring
 # source, out, x, y, start, stop, decode, encode, tile_width
 BandKernel = Callable[[Samples, Samples, Axis, Axis, int, int, Floats, Bytes | Floats, int], None]
 
-ZERO: Final = np.float32(0)
 # Rows whose distance is a multiple of 1 KiB would share four sets of the L1 cache at most; a line more spreads them.
 ROW_PADDING: Final = 16
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
-from daemon.engine.cpu.jit import Floats, Indices, kernel
+from daemon.engine.cpu.jit import ONE, TWO, ZERO, Floats, Indices, kernel
 from daemon.engine.polar import CENTRE, SIDE
 
 Weights = tuple[Floats, np.float32]
-ONE: Final = np.float32(1)
-TWO: Final = np.float32(2)
-ZERO: Final = np.float32(0)
 
 
 @kernel

@@ -6,14 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from daemon.engine.cpu.jit import Floats, Indices, kernel
+from daemon.engine.cpu.jit import HALF, ONE, QUARTER, TWO, ZERO, Floats, Indices, kernel
 from daemon.engine.polar import ACROSS, ALONG, BRIGHTNESS, CENTRE, FLAT
 
 RED, GREEN, BLUE, ALPHA = (np.float32(share) for share in BRIGHTNESS)
-ONE: Final = np.float32(1)
-TWO: Final = np.float32(2)
-HALF: Final = np.float32(0.5)
-QUARTER: Final = np.float32(0.25)
 FLAT_SLOPE: Final = np.float32(FLAT)
 MORE_ACROSS: Final = np.float32(ACROSS - 1)
 MORE_ALONG: Final = np.float32(ALONG - 1)
@@ -81,7 +77,7 @@ def ellipses(tensor: Floats, begin: int, at: Indices, right: Floats, down: Float
         share = apart / (xx + yy + FLAT_SLOPE)
         across, along = ONE + MORE_ACROSS * share * share, ONE + MORE_ALONG * share * share
         mean = HALF * (across + along)
-        half = HALF * (across - along) / apart if apart > 0 else ONE - ONE
+        half = HALF * (across - along) / apart if apart > 0 else ZERO
         forms[0, i] = mean + half * (xx - yy)
         forms[1, i] = half * TWO * xy
         forms[2, i] = mean - half * (xx - yy)

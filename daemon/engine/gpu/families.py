@@ -7,28 +7,44 @@ from typing import Any, Final, cast
 
 from daemon.engine.filters import PATCH, Filter, FilterKind
 from daemon.engine.gpu import params
-from daemon.engine.gpu.params import TAPS_PER_BINDING, TAPS_STRIDE, pack_long_taps, pack_taps
-from daemon.engine.gpu.passes import EXACT_FORMAT, WORD, WORKING_FORMAT, Family, Schedule, Step, TileSize
+from daemon.engine.gpu.params import pack_long_taps, pack_taps
+from daemon.engine.gpu.passes import EXACT_FORMAT, WORD, WORKING_FORMAT, Family, Schedule, TileSize
 from daemon.engine.gpu.pipeline import Pipeline, whole
 from daemon.engine.gpu.workspace import FLOAT_BYTES, Threads, Workspace
 from daemon.engine.polar import RADII
 from daemon.engine.resampling import Resampling
+from daemon.engine.steps import Step
 from daemon.engine.taps import AxisTaps
 
 
-class EnlargeWorkspace(Workspace):
+class SeparableWorkspace(Workspace):
+    """A pass along x and one along y, with working light between them."""
+
+    _params: list[Any]
+    _taps: list[Any]
+
+    def bind(self, pipeline: Pipeline) -> list[Any]:
+        between = self._working_light.create_view(label="working")
+        params, taps = [whole(made) for made in self._params], [whole(made) for made in self._taps]
+        return pipeline.bind(
+            [
+                (params[0], self.source.create_view(label="source"), taps[0], between),
+                (params[1], between, taps[1], whole(self.result)),
+            ]
+        )
+
     def _allocate(self) -> None:
         self._working_light = self._working(self.size.working_width(self.layout), WORKING_FORMAT)
+
+
+class EnlargeWorkspace(SeparableWorkspace):
+    def _allocate(self) -> None:
+        super()._allocate()
         self._params = [
             self._uniform("enlarge_x params", params.ENLARGE_X.size),
             self._uniform("enlarge_y params", params.ENLARGE_Y.size),
         ]
-        self._taps = [
-            self._uniform(f"taps along {axis}", TAPS_PER_BINDING * TAPS_STRIDE * FLOAT_BYTES) for axis in "xy"
-        ]
-
-    def bind(self, pipeline: Pipeline) -> list[Any]:
-        return pipeline.bind(separable_resources(self, self._working_light, self._params, self._taps))
+        self._taps = self._uniform_taps()
 
     def write_taps(self, axis: int, taps: AxisTaps, align: int) -> None:
         self._write(self._taps[axis], pack_taps(taps, align))
@@ -46,9 +62,9 @@ class EnlargeWorkspace(Workspace):
         return across, (tile.columns // self.layout.words, -(-tile.out_rows // plan.y_run))
 
 
-class ReduceWorkspace(Workspace):
+class ReduceWorkspace(SeparableWorkspace):
     def _allocate(self) -> None:
-        self._working_light = self._working(self.size.working_width(self.layout), WORKING_FORMAT)
+        super()._allocate()
         self._params = [
             self._uniform("reduce_x params", params.REDUCE_X.size),
             self._uniform("reduce_y params", params.REDUCE_Y.size),
@@ -59,9 +75,6 @@ class ReduceWorkspace(Workspace):
             self._buffer("taps", outputs * (count + 1) * FLOAT_BYTES, usage)
             for outputs, count in zip(most, self.counts, strict=True)
         ]
-
-    def bind(self, pipeline: Pipeline) -> list[Any]:
-        return pipeline.bind(separable_resources(self, self._working_light, self._params, self._taps))
 
     def write_taps(self, axis: int, taps: AxisTaps, align: int) -> None:
         self._write(self._taps[axis], pack_long_taps(taps, align))
@@ -91,9 +104,7 @@ class PolarWorkspace(Workspace):
             self._uniform("linearize params", params.LINEARIZE.size),
             self._uniform("polar params", params.POLAR.size),
         ]
-        self._taps = [
-            self._uniform(f"taps along {axis}", TAPS_PER_BINDING * TAPS_STRIDE * FLOAT_BYTES) for axis in "xy"
-        ]
+        self._taps = self._uniform_taps()
 
     def bind(self, pipeline: Pipeline) -> list[Any]:
         working = self._working_light.create_view(label="working")
@@ -151,17 +162,6 @@ class FilterWorkspace(Workspace):
 
     def threads(self, tile: TileSize, plan: Schedule) -> tuple[Threads, ...]:  # noqa: ARG002, its runs are of one
         return ((tile.outputs(self.layout), tile.out_rows),)
-
-
-def separable_resources(
-    workspace: Workspace, working: Any, params: list[Any], taps: list[Any]
-) -> list[tuple[Any, ...]]:
-    """Of a pass along x and one along y."""
-    between = working.create_view(label="working")
-    return [
-        (whole(params[0]), workspace.source.create_view(label="source"), whole(taps[0]), between),
-        (whole(params[1]), between, whole(taps[1]), whole(workspace.result)),
-    ]
 
 
 WORKSPACES: Final[Mapping[Family, type[Workspace]]] = {

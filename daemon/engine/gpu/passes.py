@@ -19,11 +19,11 @@ from daemon.engine.gpu.pipeline import (
     write_texture,
 )
 from daemon.engine.resampling import Kernel, Light, Resampling
+from daemon.engine.steps import Step
 from daemon.engine.taps import AxisTaps
 from daemon.engine.tiling import Tile
 from daemon.engine.upscaler import DeviceKind, Pixels
 
-Step = Resampling | Filter
 LIGHTS: Final = {Light.GAMMA: 0, Light.LINEAR: 1, Light.SIGMOID: 2}
 WORD: Final = 4  # bytes, and so samples of 8 bits
 RGBA: Final = 4

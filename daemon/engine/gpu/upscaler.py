@@ -15,11 +15,12 @@ from daemon.engine.gpu.border import LossWatch, device_errors
 from daemon.engine.gpu.device import Adapter, open_device
 from daemon.engine.gpu.families import WORKSPACES
 from daemon.engine.gpu.params import TAPS_PER_BINDING
-from daemon.engine.gpu.passes import WORD, Family, Layout, Step, TileSize, passes_of, schedule
+from daemon.engine.gpu.passes import WORD, Family, Layout, TileSize, passes_of, schedule
 from daemon.engine.gpu.pipeline import Pipeline, ShaderPass
 from daemon.engine.gpu.staging import stage
 from daemon.engine.gpu.workspace import Workspace, workspace_bytes
 from daemon.engine.resampling import Resampling
+from daemon.engine.steps import Step
 from daemon.engine.taps import AxisTaps, axis_taps
 from daemon.engine.tiling import Tile, plan_tiles
 from daemon.engine.truth import require_light

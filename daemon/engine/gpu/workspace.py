@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daemon.engine.gpu.border import device_errors
-from daemon.engine.gpu.passes import Layout, Schedule, Step, TileSize
+from daemon.engine.gpu.params import TAPS_PER_BINDING, TAPS_STRIDE
+from daemon.engine.gpu.passes import Layout, Schedule, TileSize
 from daemon.engine.gpu.pipeline import Pipeline
+from daemon.engine.steps import Step
 from daemon.engine.taps import AxisTaps
 
 FLOAT_BYTES: Final = np.dtype(np.float32).itemsize
@@ -26,7 +29,7 @@ def workspace_bytes(tile: tuple[int, int]) -> int:
     return source + working + 2 * pixels * 2 * WORD_BYTES
 
 
-class Workspace:
+class Workspace(ABC):
     """What one tile at a time lives in, on one device, for tiles of up to `size`: what is the same in every family."""
 
     def __init__(self, device: Any, size: TileSize, layout: Layout, taps: tuple[AxisTaps, AxisTaps]) -> None:
@@ -54,25 +57,25 @@ class Workspace:
         shape = size, layout, (taps[0].count, taps[1].count), (taps[0].reduces, taps[1].reduces)
         return shape == (self.size, self.layout, self.counts, self.reduces)
 
+    @abstractmethod
     def _allocate(self) -> None:
         """What this family has besides."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bind(self, pipeline: Pipeline) -> list[Any]:
         """Bind groups for the passes of this family."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write_taps(self, axis: int, taps: AxisTaps, align: int) -> None:
         """The taps of a tile along x (0) or y (1), the last repeated up to a multiple of `align`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write_params(self, tile: TileSize, step: Step) -> None:
         """What passes are told of one tile."""
-        raise NotImplementedError
 
+    @abstractmethod
     def threads(self, tile: TileSize, plan: Schedule) -> tuple[Threads, ...]:
         """How many threads each pass takes for a tile."""
-        raise NotImplementedError
 
     def write_source(self, words: NDArray[np.uint8]) -> None:
         """Upload rows of whole words."""
@@ -92,6 +95,10 @@ class Workspace:
 
     def _uniform(self, label: str, size: int) -> Any:
         return self._buffer(label, size, self._usage.UNIFORM | self._usage.COPY_DST)
+
+    def _uniform_taps(self) -> list[Any]:
+        """Room for the taps of both axes, as `pack_taps` packs them."""
+        return [self._uniform(f"taps along {axis}", TAPS_PER_BINDING * TAPS_STRIDE * FLOAT_BYTES) for axis in "xy"]
 
     def _buffer(self, label: str, size: int, usage: int) -> Any:
         made = self._device.create_buffer(label=label, size=size, usage=usage)

@@ -5,11 +5,19 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from daemon.engine.codec.decode import Picture
+from daemon.engine.codec.encode import Written, require_holdable
+from daemon.engine.codec.encode import encode as encode_rows
+from daemon.engine.rows import Whole
+from daemon.executor.formats import OutputFormat
+from daemon.executor.messages import Metadata
 
 SOUND = b"\x89PNG\r\n\x1a\n"
 
@@ -73,3 +81,18 @@ def with_chunk(whole: bytes, extra: bytes, *, behind: bool = False) -> bytes:
     """A PNG with one more chunk, in front of its pixels or behind them."""
     place = -12 if behind else len(SOUND) + 25
     return whole[:place] + extra + whole[place:]
+
+
+def encode(
+    picture: Picture,
+    path: Path,
+    name: OutputFormat,
+    quality: int,
+    keep_metadata: Metadata,
+    on_share: Callable[[float], None],
+    *,
+    dpi: float | None = None,
+) -> Written:
+    """A picture that is there, asked as a job asks before its work."""
+    require_holdable(picture.pixels, name)
+    return encode_rows(Whole(picture.pixels), picture, path, name, quality, keep_metadata, on_share, dpi=dpi)

@@ -8,12 +8,11 @@ import pytest
 from PIL import Image
 
 from daemon.engine.codec.decode import Picture, decode
-from daemon.engine.codec.encode import encode
 from daemon.engine.codec.metadata import MOST_DPI
 from daemon.errors import BadRequest, Cancelled, DiskFull, ImageTooLarge
 from daemon.executor.formats import OutputFormat
 from daemon.executor.messages import Metadata
-from tests.engine.codec.pictures import exif, noise, raw_exif
+from tests.engine.codec.pictures import encode, exif, noise, raw_exif
 
 FORMATS: list[OutputFormat] = ["png", "jpeg", "webp", "tiff", "avif"]
 GPS, EXIF_IFD, MAKER_NOTE, TAKEN_AT = 0x8825, 0x8769, 0x927C, 0x9003

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from daemon.engine.codec.decode import Picture, decode
-from daemon.engine.codec.encode import encode
 from daemon.engine.codec.probe import probe
 from daemon.engine.codec.profiles import srgb
 from daemon.engine.upscaler import Pixels
 from daemon.errors import BadRequest, UnsupportedFormat
 from daemon.executor.formats import FACTS, OutputFormat
 from daemon.executor.intake_limits import IntakeLimits
-from tests.engine.codec.pictures import noise, save
+from tests.engine.codec.pictures import encode, noise, save
 
 MANY = IntakeLimits(1_000_000)
 LOSSY: Final = ("jpeg", "webp", "avif")

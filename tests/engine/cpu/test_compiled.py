@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ SOURCE = np.random.default_rng(2).integers(0, 256, (9, 9, 3), dtype=np.uint8)
 @pytest.fixture
 def forgotten(monkeypatch: pytest.MonkeyPatch, engine: CpuUpscaler) -> pytest.MonkeyPatch:
     """`load_band` has its work before it again; afterwards the environment is as it was."""
-    compiled._load_band.cache_clear()
+    compiled.BAND[False].forget()
     monkeypatch.setenv(compiled.CACHE_VARIABLE, os.environ[compiled.CACHE_VARIABLE])
     return monkeypatch
 
@@ -112,3 +114,26 @@ def test_without_numba_the_device_has_failed_and_says_why(forgotten: pytest.Monk
     forgotten.setitem(sys.modules, "numba", None)
     with pytest.raises(DeviceFailed, match="numba"):
         CpuUpscaler()
+
+
+def test_a_kernel_that_is_there_is_had_while_another_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new machine's first job had waited for kernels that it did not need."""
+    begun, done = threading.Event(), threading.Event()
+
+    def slowly(_compile_it: object) -> object:
+        begun.set()
+        done.wait(30)
+        raise DeviceFailed("enough")
+
+    there = compiled.load_band()
+    compiled.POLAR[True].forget()
+    monkeypatch.setattr(compiled, "_load", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        other = pool.submit(compiled.load_polar, deep=True)
+        assert begun.wait(30)
+        try:
+            assert pool.submit(compiled.load_band).result(10) is there
+        finally:
+            done.set()
+        with pytest.raises(DeviceFailed, match="enough"):
+            other.result()

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from daemon.engine.codec.metadata import Kept
+from daemon.engine.codec.metadata import JPEG_XMP_HEAD, Kept
+from daemon.engine.codec.png.chunks import EXIF_HEAD
 
 START: Final = b"\xff\xd8"
 END: Final = b"\xff\xd9"
 JFIF, EXIF_OR_XMP, PROFILE = 0xE0, 0xE1, 0xE2
 FRAME, SCAN, RESTART_INTERVAL, FIRST_RESTART = 0xC0, 0xDA, 0xDD, 0xD0
 RESTARTS: Final = 8  # markers, which come round
-EXIF_HEAD: Final = b"Exif\0\0"
-XMP_HEAD: Final = b"http://ns.adobe.com/xap/1.0/\0"
 PROFILE_HEAD: Final = b"ICC_PROFILE\0"
 PROFILE_PIECE: Final = 65_533 - len(PROFILE_HEAD) - 2  # its number and how many there are take a byte each
 DOTS_AN_INCH: Final = b"\x01"
@@ -40,7 +39,7 @@ def travelling(along: Kept) -> bytes:
     if along.exif:
         made.append(segment(EXIF_OR_XMP, EXIF_HEAD + along.exif.removeprefix(EXIF_HEAD)))
     if along.xmp:
-        made.append(segment(EXIF_OR_XMP, XMP_HEAD + along.xmp))
+        made.append(segment(EXIF_OR_XMP, JPEG_XMP_HEAD + along.xmp))
     profile = along.icc_profile or b""
     pieces = [profile[at : at + PROFILE_PIECE] for at in range(0, len(profile), PROFILE_PIECE)]
     for number, piece in enumerate(pieces, start=1):

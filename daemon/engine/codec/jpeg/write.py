@@ -29,7 +29,7 @@ from daemon.engine.codec.jpeg.segments import (
 )
 from daemon.engine.codec.metadata import Kept
 from daemon.engine.codec.ordered import in_order
-from daemon.engine.codec.png.write import Writable
+from daemon.engine.codec.sink import Writable
 from daemon.engine.rows import Rows
 from daemon.engine.upscaler import Pixels
 

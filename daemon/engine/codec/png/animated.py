@@ -10,7 +10,7 @@ from typing import Final
 
 from daemon.engine.codec.png.chunks import chunk, end, head
 from daemon.engine.codec.png.pixels import idat_of
-from daemon.engine.codec.png.write import Writable
+from daemon.engine.codec.sink import Writable
 from daemon.engine.rows import Whole
 from daemon.engine.upscaler import Pixels
 

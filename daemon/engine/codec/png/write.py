@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from typing import Protocol
 
 from daemon.engine.codec.png.chunks import end, head
 from daemon.engine.codec.png.pixels import idat_of
+from daemon.engine.codec.sink import Writable
 from daemon.engine.rows import Rows
-
-
-class Writable(Protocol):
-    def write(self, piece: bytes, /) -> object: ...
 
 
 def write_png(

@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 from zlib_ng import zlib_ng
 
-from daemon.engine.codec.metadata import EXIF_IFD, GPS_IFD, IMAGE_LENGTH, IMAGE_WIDTH, Kept
+from daemon.engine.codec.metadata import (
+    EXIF_IFD,
+    GPS_IFD,
+    IMAGE_LENGTH,
+    IMAGE_WIDTH,
+    INCHES,
+    RESOLUTION_UNIT,
+    X_RESOLUTION,
+    Y_RESOLUTION,
+    Kept,
+)
 from daemon.engine.codec.ordered import in_order
 from daemon.engine.rows import Rows, row_bytes
 
@@ -30,9 +40,9 @@ MOST_CLASSIC: Final = (1 << 32) - (1 << 24)  # bytes, with room for the folder
 ENTRY: Final = struct.Struct("<HHII")
 ENTRY_OF_BIG: Final = struct.Struct("<HHQQ")
 BITS, COMPRESSION, PHOTOMETRIC, OFFSETS, SAMPLES, ROWS, COUNTS = 258, 259, 262, 273, 277, 278, 279
-X_RESOLUTION, Y_RESOLUTION, UNIT, PREDICTOR, EXTRA = 282, 283, 296, 317, 338
+PREDICTOR, EXTRA = 317, 338
 XMP, ICC_PROFILE = 700, 34_675
-DEFLATE, HORIZONTAL, INCH, STRAIGHT_ALPHA = 8, 2, 2, 2
+DEFLATE, HORIZONTAL, STRAIGHT_ALPHA = 8, 2, 2
 BLACK_IS_ZERO, RGB = 1, 2
 BYTE, LONG, UNDEFINED, LONG8 = 1, 4, 7, 16  # types of TIFF
 # Of the source's own: what names it and its making. What describes its pixels is written anew.
@@ -91,7 +101,7 @@ def _folder(
     if channels == 4:  # noqa: PLR2004, RGBA
         folder[EXTRA] = (STRAIGHT_ALPHA,)
     if kept.dpi:
-        folder[UNIT] = INCH
+        folder[RESOLUTION_UNIT] = INCHES
         folder[X_RESOLUTION], folder[Y_RESOLUTION] = kept.dpi
     for tag, kind, content in ((ICC_PROFILE, UNDEFINED, kept.icc_profile), (XMP, BYTE, kept.xmp)):
         if content:
