@@ -42,18 +42,27 @@ class Supervised:
     process: asyncio.subprocess.Process
     state_dir: Path
     output: list[str] = field(default_factory=list)
+    told: list[dict[str, Any]] = field(default_factory=list)
+    looked_at: int = 0
     daemons: dict[int, int] = field(default_factory=dict)
 
     @property
     def pid(self) -> int:
         return self.process.pid
 
-    async def event(self, name: str, **members: Any) -> dict[str, Any]:
-        """The next log line of that name whose members are these."""
+    async def event(self, name: str, *, after: int | None = None, **members: Any) -> dict[str, Any]:
+        """The next log line of that name whose members are these, among those later than the last one found.
+
+        Of two lines that may come in either order, the second is asked for with `after`, the `looked_at` before both.
+        """
+        position = self.looked_at if after is None else after
         async with asyncio.timeout(PATIENCE):
             while True:
-                found = await self._next_line()
+                while len(self.told) <= position:
+                    self.told.append(await self._next_line())
+                found, position = self.told[position], position + 1
                 if found.get("event") == name and members.items() <= found.items():
+                    self.looked_at = max(self.looked_at, position)
                     return found
 
     async def _next_line(self) -> dict[str, Any]:
@@ -71,9 +80,9 @@ class Supervised:
             self.daemons[found["pid"]] = os.pidfd_open(found["pid"])
         return found
 
-    async def ready(self) -> int:
+    async def ready(self, *, after: int | None = None) -> int:
         """The pid of the daemon that serves now."""
-        return int((await self.event("daemon_ready"))["pid"])
+        return int((await self.event("daemon_ready", after=after))["pid"])
 
     def runtime(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.state_dir / "runtime.json").read_text())

@@ -19,8 +19,9 @@ async def test_the_next_daemon_stands_by_before_the_present_one_goes(start: Star
     first = await supervised.ready()
     supervised.signal(signal.SIGHUP)
     standby = await supervised.event("daemon_started", standby=True)
+    change = supervised.looked_at
     assert (await supervised.event("daemon_exited"))["pid"] == first
-    assert await supervised.ready() == standby["pid"] != first
+    assert await supervised.ready(after=change) == standby["pid"] != first
     assert await supervised.get() == str(standby["pid"])
     runtime = supervised.runtime()
     assert (runtime["state"], runtime["restarts"], runtime["daemon_pid"]) == ("serving", 0, standby["pid"])
@@ -154,8 +155,10 @@ async def test_one_that_has_just_taken_over_is_not_asked_to_go_before_it_is_read
     await supervised.ready()
     for _ in range(3):
         supervised.signal(signal.SIGHUP)
+        standby = await supervised.event("daemon_started", standby=True)
+        change = supervised.looked_at
         assert (await supervised.event("daemon_exited"))["code"] == 0
-    await supervised.ready()
+    await supervised.event("daemon_ready", after=change, pid=standby["pid"])
 
 
 async def test_systemd_is_told_reloading_with_its_clock_and_ready_again(start: Start, tmp_path: Path) -> None:
