@@ -10,10 +10,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.chaos.faults import FAULTS
-from tests.chaos.rounds import Place
+from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.rounds import Place, Row
 from tests.chaos.schedule import LANES, run
 from tests.chaos.table import summary, table
+from tests.chaos.witness import Witnesses
 from tests.conftest import warm_kernels
 
 ROOT = Path(__file__).parents[2]
@@ -31,8 +32,7 @@ def main() -> int:
     failed = Path(options.failed or tempfile.mkdtemp(prefix="pro-engine-chaos-failed-"))
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pro-engine-chaos-") as folder:
-        place = Place(Path(folder), kernels(), failed, thorough=not options.quick)
-        rows = asyncio.run(run(faults, options.rounds, options.lanes, place))
+        rows = asyncio.run(do(faults, options, Path(folder), failed))
     text = f"{summary(rows)}\n- took {time.monotonic() - began:.0f} s\n\n{table(rows)}\n"
     print(f"\n{text}")
     if options.table:
@@ -43,6 +43,12 @@ def main() -> int:
     else:
         failed.rmdir() if not options.failed else None
     return 1 if broken else 0
+
+
+async def do(faults: list[Fault], options: argparse.Namespace, folder: Path, failed: Path) -> list[Row]:
+    async with Witnesses() as witnesses:
+        place = Place(folder, kernels(), failed, not options.quick, witnesses)
+        return await run(faults, options.rounds, options.lanes, place)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.chaos.decoys import Decoy, Decoys
 from tests.chaos.fault import Fault
 from tests.chaos.load import TARGETS, Count, Load
-from tests.chaos.patience import Impatient
+from tests.chaos.patience import Impatient, TooLate
 from tests.chaos.service import STAND_IN, Service
 from tests.conftest import copy_kernels
 
@@ -225,12 +225,16 @@ class Lane:
 
     async def serves(self, service: Service) -> None:
         """At once, where nothing was to keep it from it."""
-        assert await service.back(time.monotonic()) < AT_ONCE * self.lenience
+        self._in_time(await service.back(time.monotonic()), AT_ONCE)
 
     def was_back(self, seconds: float, within: float = BACK_WITHIN) -> None:
         self.figures.back.append(seconds)
+        self._in_time(seconds, within)
+
+    def _in_time(self, seconds: float, within: float) -> None:
         within *= self.lenience
-        assert seconds < within, f"back after {seconds:.2f} s, not within {within:g} s"
+        if seconds >= within:
+            raise TooLate((now := time.monotonic()) - seconds, now, within)
 
 
 def free_port() -> int:

@@ -9,10 +9,10 @@ from tests.chaos.lane import Figures
 from tests.chaos.rounds import Row
 
 HEAD = (
-    "| # | fault | what is to come of it | runs | failed | requests | lost | in flight at the kill | slowest, s "
+    "| # | fault | what is to come of it | runs | failed | void | requests | lost | in flight at the kill | slowest, s "
     "| jobs | back, median s | back, worst s | took, s |"
 )
-RULE = "|" + " --- |" * 13
+RULE = "|" + " --- |" * 14
 
 
 def line(row: Row) -> str:
@@ -23,6 +23,7 @@ def line(row: Row) -> str:
         row.fault.outcome if row.skipped is None else f"skipped: {row.skipped}",
         row.runs,
         len(row.failures),
+        row.void or "",
         figures.count.answered,
         figures.count.lost.total(),
         figures.count.excused,
@@ -51,6 +52,7 @@ def summary(rows: Sequence[Row]) -> str:
     meanwhile, requests = planned.count, total.count
     lines = [
         f"rounds: {sum(row.runs for row in rows)}, failed: {sum(len(row.failures) for row in rows)}",
+        f"rounds done again, since by witnesses' word the machine stood still: {sum(row.void for row in rows)}",
         f"strangers harmed: {len(total.harm)}",
         f"start-ups: {total.starts}, failed: {total.failed_starts}",
         f"planned restarts: {planned.planned_restarts}",
