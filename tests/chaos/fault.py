@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SLOW_SHARE = 20  # of how many rounds a slow fault has one
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is itself, and may be a key
 class Fault:
     number: str  # as in the research's table, or the letter of one that is ours
     name: str

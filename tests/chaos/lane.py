@@ -8,7 +8,7 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,11 +69,13 @@ class Lane:
         *,
         thorough: bool = False,
         lenience: float = 1.0,
+        cores: Collection[int] | None = None,
     ) -> None:
         self.fault = fault
         self.folder = folder
         self.thorough = thorough  # spans as they are in life, not as short as they may be
         self.lenience = lenience  # by which limits of time are stretched, where it is not speed that is tried
+        self.cores = cores  # that its services may use; all where it is not said
         self.figures = Figures()
         self.decoys = Decoys()
         self.port = free_port()
@@ -116,7 +118,7 @@ class Lane:
             **self.fault.settings,
             **(env or {}),
         }
-        service = Service(command or self.fault.command, environ, self.folder / f"{name}.log")
+        service = Service(command or self.fault.command, environ, self.folder / f"{name}.log", self.cores)
         self._services.append(service)
         return service
 

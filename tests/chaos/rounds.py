@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import time
 import traceback
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,11 +41,12 @@ class Place:
     witnesses: Witnesses
 
 
-async def run_rounds(fault: Fault, rounds: int, place: Place) -> Row:
-    """All of them; also where they are cut short, nothing that was started is left behind."""
+async def run_rounds(fault: Fault, rounds: int, place: Place, cores: Collection[int] | None = None) -> Row:
+    """All of them, on those cores; also where they are cut short, nothing that was started is left behind."""
     row, began, number = Row(fault), time.monotonic(), 0
     while number < rounds and not row.skipped:
-        lane = Lane(fault, place.folder / f"{fault.key}-{number}", place.kernels, thorough=place.thorough)
+        folder = place.folder / f"{fault.key}-{number}"
+        lane = Lane(fault, folder, place.kernels, thorough=place.thorough, cores=cores)
         try:
             await lane.open()
             number = await _until_one_fails(row, lane, range(number, rounds), place)

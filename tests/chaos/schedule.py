@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,10 +19,12 @@ CORES: Final = 2
 
 @dataclass
 class Schedule:
-    """Where it is timed how soon a service is back, no more faults run than cores are for them, but for idle ones."""
+    """Where it is timed how soon a service is back, no more faults run than cores are for them, but for idle ones; and
+    each that is timed has a core of its own, since two services that start on the same one take twice as long.
+    """
 
     waiting: list[Fault]
-    running: list[Fault] = field(default_factory=list)
+    running: dict[Fault, set[int]] = field(default_factory=dict)  # each with the cores that are its own
 
     @classmethod
     def of(cls, faults: Sequence[Fault]) -> Schedule:
@@ -34,8 +37,14 @@ class Schedule:
         fault = next((fault for fault in self.waiting if self._fits(fault)), None)
         if fault is not None:
             self.waiting.remove(fault)
-            self.running.append(fault)
+            self.running[fault] = self._own(fault)
         return fault
+
+    def _own(self, fault: Fault) -> set[int]:
+        if not fault.timed or fault.idle or fault.cores == CORES:
+            return set()
+        taken = set().union(*self.running.values())
+        return {next(core for core in sorted(os.sched_getaffinity(0)) if core not in taken)}
 
     def _fits(self, fault: Fault) -> bool:
         if fault.idle:
@@ -53,7 +62,8 @@ async def run(faults: Sequence[Fault], rounds: int, lanes: int, place: Place) ->
     print(f"{HEAD}\n{RULE}", flush=True)
 
     async def do(fault: Fault) -> None:
-        rows[fault.key] = row = await run_rounds(fault, fault.rounds(rounds), place)
+        cores = schedule.running.get(fault)
+        rows[fault.key] = row = await run_rounds(fault, fault.rounds(rounds), place, cores)
         print(line(row), flush=True)
 
     async def fill_lane() -> None:
@@ -65,7 +75,7 @@ async def run(faults: Sequence[Fault], rounds: int, lanes: int, place: Place) ->
             try:
                 await do(fault)
             finally:
-                schedule.running.remove(fault)
+                del schedule.running[fault]
                 async with over:
                     over.notify_all()
 

@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,9 @@ LOOK_EVERY = 0.05  # where an answer costs the service something, and nobody cou
 
 
 class Service:
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], environ: Mapping[str, str], log: Path, cores: Collection[int] | None = None
+    ) -> None:
         self.command = tuple(command)
         self.state_dir = Path(environ["PRO_ENGINE_STATE_DIR"])
         self.config = Path(environ["XDG_CONFIG_HOME"]) / "pro-engine" / "config.toml"
@@ -49,6 +51,8 @@ class Service:
             )
         finally:
             os.close(writing)
+        if cores:
+            os.sched_setaffinity(self.spawned.pid, cores)  # and so all that it starts
         # A mount of its own is seen through one of the processes that have it.
         seen_through = Path(f"/proc/{self.spawned.pid}/root") if self.command[:2] == ("unshare", "-m") else Path("/")
         state = seen_through / self.state_dir.relative_to("/")
