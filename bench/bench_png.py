@@ -20,6 +20,7 @@ from bench.bench_cpu import alternate
 from bench.pictures import photo_like
 from daemon.engine.codec.png.filtering import row_filter
 from daemon.engine.codec.png.write import write_png
+from daemon.engine.codec.sink import Sink
 from daemon.engine.cpu.compiled import prepare
 from daemon.engine.cpu.processor import core_count
 from daemon.engine.rows import Whole
@@ -40,7 +41,7 @@ def contenders(pixels: NDArray[np.uint8]) -> dict[str, Callable[[], int]]:
         return run
 
     def ours(threads: int) -> Callable[[], int]:
-        return sized(lambda file: write_png(file, Whole(pixels), b"", threads, lambda _share: None))
+        return sized(lambda file: write_png(Sink(file), Whole(pixels), b"", threads, lambda _share: None))
 
     def pillow(level: int) -> Callable[[], int]:
         return sized(lambda file: image.save(file, "PNG", compress_level=level))

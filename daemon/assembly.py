@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import structlog
@@ -19,10 +19,11 @@ from daemon.executor.intake import Intake
 from daemon.executor.intake_limits import IntakeLimits
 from daemon.executor.local import LocalExecutor
 from daemon.executor.slot import WorkerOptions
-from daemon.jobs.cache_key import warm_engine_digest
+from daemon.jobs.cache_key import unfinished_key, warm_engine_digest
 from daemon.jobs.estimates import Estimates
 from daemon.jobs.events import EventHub
 from daemon.jobs.figures import Figures
+from daemon.jobs.job import Job
 from daemon.jobs.ledger import Ledger
 from daemon.jobs.preflight import Preflight
 from daemon.jobs.queue import JobQueue, QueueBounds
@@ -78,7 +79,9 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         pairings = Pairings(database, time.time, time.monotonic, secrets.token_bytes, is_open=settings.pairing)
         stack.push_async_callback(pairings.close)
         await pairings.load()
-        for job in await ledger.recover():
+        waiting = await ledger.recover()
+        await forget_unfinished(files, waiting)
+        for job in waiting:
             queue.put(job)
         await executor.start()
         stack.push_async_callback(
@@ -133,6 +136,14 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             restarts=settings.restarts,
             safe_mode=settings.safe_mode,
         )
+
+
+async def forget_unfinished(files: Files, waiting: Sequence[Job]) -> None:
+    """Remove results that were begun and that no job goes on with."""
+    if left := await asyncio.to_thread(files.left_unfinished):
+        await warm_engine_digest()
+        for key in left - {unfinished_key(job.image_hash, job.spec) for job in waiting}:
+            await asyncio.to_thread(files.forget_unfinished, key)
 
 
 async def end(tasks: list[asyncio.Task[None]]) -> None:

@@ -81,7 +81,7 @@ HOMES = {
     "rich": ("daemon.cli",),
     "pydantic": (
         *("daemon.api.wire", "daemon.api.route", "daemon.api.openapi.schemas"),
-        *("daemon.executor.messages", "daemon.executor.needs"),
+        *("daemon.executor.messages", "daemon.executor.needs", "daemon.engine.codec.journal"),
     ),
 }
 MOST_LINES = 250

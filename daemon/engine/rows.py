@@ -84,7 +84,8 @@ class Streamed:
         while self._held is None or row >= self._held[0].stop:
             self._held = None  # before the next one is made: two of them would be in memory
             strip = self._to_make.popleft()
-            self._held = strip, self._make(strip)
+            if row < strip.stop:  # what nobody asks for is not made
+                self._held = strip, self._make(strip)
         return self._held
 
 

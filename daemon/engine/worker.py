@@ -33,6 +33,7 @@ with uncollected():
         Done,
         Failed,
         Fault,
+        MakeWay,
         Opened,
         Progress,
         Ready,
@@ -56,6 +57,7 @@ class Worker:
         self._cache = cache
         self._jobs: queue.SimpleQueue[Run] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
+        self._making_way: set[str] = set()
         self._choice: Choice
         self._proved: set[str] = set()  # by the device in use
         self._idle_bytes: int | None = None
@@ -68,6 +70,8 @@ class Worker:
                     self._jobs.put(message)
                 elif isinstance(message, Cancel):
                     self._cancelled.add(message.job)
+                elif isinstance(message, MakeWay):
+                    self._making_way.add(message.job)
         finally:
             os._exit(0)  # the daemon is gone, or talks nonsense; a driver that hangs must not keep us
 
@@ -117,14 +121,13 @@ class Worker:
                 raise Cancelled("the job was cancelled")
             self._channel.send(Progress(job=run.job, fraction=fraction, stage=stage))
 
-        sink = Path(run.sink.path)
+        source, sink = Path(run.source.path), Path(run.sink.path)
+        make_way = (lambda: run.job in self._making_way) if run.resumes else None
         try:
-            outcome = upscale(Path(run.source.path), sink, run.work, self._upscaler, on_progress, self._failover)
+            outcome = upscale(source, sink, run.work, self._upscaler, on_progress, self._failover, make_way)
         except ProEngineError as error:
-            sink.unlink(missing_ok=True)
             self._channel.send(Failed(job=run.job, fault=Fault.of(error)))
         except MemoryError:
-            sink.unlink(missing_ok=True)
             fault = Fault(code="out_of_memory", message="this machine has not enough memory for this job")
             self._channel.send(Failed(job=run.job, fault=fault))
         else:
@@ -141,6 +144,7 @@ class Worker:
             )
         finally:
             self._cancelled.discard(run.job)
+            self._making_way.discard(run.job)
 
     def _upscaler(self, proofs: list[Proof]) -> Upscaler:
         """The engine to use now, which proves what it has not yet before the first picture that needs it."""

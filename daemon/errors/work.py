@@ -71,6 +71,12 @@ class Cancelled(ProEngineError):
     code = "cancelled"
 
 
+class SetAside(ProEngineError):
+    """The job made way for one that somebody waits for, and goes on later: never what becomes of it."""
+
+    code = "set_aside"
+
+
 class WrongSettings(ProEngineError):
     """A setting cannot be used; the sentence names it."""
 

@@ -17,6 +17,7 @@ class Assignment:
     source: FileRef
     sink: FileRef
     work: Work
+    resumes: bool = False  # the sink may have been begun by an attempt before, and may be left for one after
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Lease(Protocol):
 
         Raises:
             Cancelled: `Executor.cancel` was called.
+            SetAside: `Executor.set_aside` was called; what is finished of the job is in its sink.
             WorkerCrashed: the worker died of it; it counts as an attempt.
             ProEngineError: what the worker reported, for good: another attempt would end the same.
         """
@@ -74,6 +76,10 @@ class Executor(Protocol):
 
     def cancel(self, job: str) -> None:
         """Stop a running job within one tile. Unknown jobs are none of its business."""
+        ...
+
+    def set_aside(self, job: str) -> None:
+        """Ask a running job that resumes to make way for another, soon: it may as well come to its end before."""
         ...
 
     def status(self) -> ExecutorStatus: ...

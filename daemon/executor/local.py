@@ -95,6 +95,11 @@ class LocalExecutor:
             if slot.job == job:
                 slot.cancel()
 
+    def set_aside(self, job: str) -> None:
+        for slot in self._slots:
+            if slot.job == job:
+                slot.set_aside()
+
     def status(self) -> ExecutorStatus:
         devices: list[DeviceFacts] = [slot.opened.device for slot in self._slots if slot.opened]
         rejected: dict[str, Rejection] = {item.name: item for slot in self._slots for item in slot.rejections()}

@@ -106,6 +106,14 @@ class Run(Message):
     source: FileRef
     sink: FileRef
     work: Work
+    resumes: bool = False  # the sink may have been begun; the worker goes on with it, and leaves it so in its turn
+
+
+class MakeWay(Message):
+    """Set the job aside, if it is one that resumes, once it has got further than it was when it began."""
+
+    op: Literal["make_way"] = "make_way"
+    job: str
 
 
 class Cancel(Message):
@@ -179,7 +187,7 @@ class Probed(Message):
 
 
 AnyMessage = Annotated[
-    Run | Cancel | Warming | Opened | Unusable | Ready | Progress | Done | Failed | Probe | Probed,
+    Run | Cancel | MakeWay | Warming | Opened | Unusable | Ready | Progress | Done | Failed | Probe | Probed,
     Field(discriminator="op"),
 ]
 _ADAPTER: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)

@@ -44,6 +44,11 @@ def strips(out_size: Size, channels: int) -> list[range]:
     return [range(start, min(start + rows, out_size[1])) for start in range(0, out_size[1], rows)]
 
 
+def resumes(output: str, out_size: Size) -> bool:
+    """Whether a job is worth a journal: of a result in strips, what is finished of it is kept when the job stops."""
+    return output in STREAMED and len(strips(out_size, 3)) > 1
+
+
 class GridTiles(Need):
     """Tiles of at most `most` output pixels, their columns at multiples of `align`."""
 

@@ -21,6 +21,7 @@ from daemon.executor.messages import (
     AnyMessage,
     Cancel,
     Done,
+    MakeWay,
     Opened,
     Ready,
     Rejection,
@@ -210,7 +211,7 @@ class WorkerSlot:
         child, attempt = self._child, Attempt(assignment, on_progress, outcome)
         self._attempt = attempt
         a = assignment
-        child.send(Run(job=a.job, source=a.source, sink=a.sink, work=a.work))
+        child.send(Run(job=a.job, source=a.source, sink=a.sink, work=a.work, resumes=a.resumes))
         watch = asyncio.create_task(attempt.watch(child, self._options.tile_deadline, self._options.file_deadline))
         try:
             return await outcome
@@ -224,6 +225,10 @@ class WorkerSlot:
     def cancel(self) -> None:
         if self._child is not None and self._attempt is not None:
             self._child.send(Cancel(job=self._attempt.assignment.job))
+
+    def set_aside(self) -> None:
+        if self._child is not None and self._attempt is not None:
+            self._child.send(MakeWay(job=self._attempt.assignment.job))
 
     def rejections(self) -> list[Rejection]:
         found = {rejection.name: rejection for rejection in (self.opened.rejected if self.opened else [])}

@@ -44,5 +44,14 @@ def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
 
 def cache_key(image_hash: str, spec: JobSpec, device_class: str) -> str:
     """The name of one result. `spec` counts as it was asked, `auto` included."""
-    parts = [image_hash, json.dumps(spec.recipe(), sort_keys=True), engine_digest(), device_class]
+    return _digest(image_hash, spec, device_class)
+
+
+def unfinished_key(image_hash: str, spec: JobSpec) -> str:
+    """The name of a result that is being made, on whatever device: another may go on with it."""
+    return _digest(image_hash, spec)
+
+
+def _digest(image_hash: str, spec: JobSpec, *more: str) -> str:
+    parts = [image_hash, json.dumps(spec.recipe(), sort_keys=True), engine_digest(), *more]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

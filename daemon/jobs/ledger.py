@@ -24,9 +24,7 @@ from daemon.store.database import Database
 from daemon.store.jobs import JobEvent
 
 MOST_ATTEMPTS: Final = 3  # workers that may die of a job
-
-EVENTS_ON_A_PAGE: Final = 200
-FETCHED_KEPT: Final = 500
+EVENTS_ON_A_PAGE, FETCHED_KEPT = 200, 500
 EVENT_NAMES: Final = {JobState.RUNNING: "started"}  # elsewhere an event is named for the state it leads to
 
 Moved = TypeVar("Moved", Job, Job | None)
@@ -147,27 +145,29 @@ class Ledger:
         return await self._when(job_id, JobState.RUNNING, JobState.FAILED, values)
 
     async def requeue(self, job_id: str, attempts: int) -> Job | None:
-        """From `running` back to `queued`, to be done again."""
-        values = {"attempts": attempts, "cancel_asked": False}  # whoever requeues it has seen to that
-        return await self._when(job_id, JobState.RUNNING, JobState.QUEUED, values)
+        """From `running` back to `queued`, to be done again; to `cancelled` where that was asked for meanwhile."""
+        return await self._when(job_id, JobState.RUNNING, JobState.QUEUED, {"attempts": attempts})
 
-    async def ask_cancel(self, job_id: str) -> bool:
-        """Note that a running job is to be cancelled, for a daemon that comes after this one too; False where it does
-        not run.
+    async def cancel(self, job_id: str) -> bool:
+        """To `cancelled`, where it waits. Of one that runs it is noted, for a daemon that comes after this one too, and
+        True is returned: who runs it is to be told.
         """
+        now = self._clock()
 
-        def change(c: sqlite3.Connection) -> bool:
+        def change(c: sqlite3.Connection) -> tuple[Job | None, JobEvent | None]:
             job = jobs.get(c, job_id)
-            if job is None or job.state is not JobState.RUNNING:
-                return False
-            jobs.update(c, job_id, cancel_asked=True)
-            return True
+            if job is not None and job.state is JobState.QUEUED:
+                return self._move_to(c, job, JobState.CANCELLED, now)
+            if job is None or job.is_over:
+                return None, None
+            return jobs.update(c, job_id, cancel_asked=True), None
 
-        return await self._database.transact(change)
+        asked = await self._move(change)
+        return asked is not None and asked.state is JobState.RUNNING
 
-    async def cancelled(self, job_id: str, since: JobState) -> Job | None:
-        """To `cancelled`, from the state in which it was seen."""
-        return await self._when(job_id, since, JobState.CANCELLED, {})
+    async def cancelled(self, job_id: str) -> Job | None:
+        """From `running` to `cancelled`."""
+        return await self._when(job_id, JobState.RUNNING, JobState.CANCELLED, {})
 
     async def _when(
         self, job_id: str, since: JobState, to: JobState, values: dict[str, Any], entry: CacheEntry | None = None
@@ -181,15 +181,21 @@ class Ledger:
                 return None, None
             if entry is not None and values["cached"] and cache.find(c, entry.key, now) is None:
                 return None, None  # the sweep was faster
-            job = jobs.update(c, job_id, state=to, **values)
-            if to in TERMINAL:
-                job = jobs.update(c, job_id, finished_at=now)
-                cache.release_upload(c, upload_path(job.image_hash), job.image_hash, now)
-            if entry is not None:
-                job = self._keep_result(c, job, entry, now)
-            return job, jobs.add_event(c, job, EVENT_NAMES.get(to, to), event_detail(job), now)
+            asked = to is JobState.QUEUED and job.cancel_asked
+            return self._move_to(c, job, JobState.CANCELLED if asked else to, now, entry, **values)
 
         return await self._move(change)
+
+    def _move_to(
+        self, c: sqlite3.Connection, job: Job, to: JobState, now: float, entry: CacheEntry | None = None, **values: Any
+    ) -> tuple[Job, JobEvent]:
+        moved = jobs.update(c, job.id, state=to, **values)
+        if to in TERMINAL:
+            moved = jobs.update(c, job.id, finished_at=now)
+            cache.release_upload(c, upload_path(job.image_hash), job.image_hash, now)
+        if entry is not None:
+            moved = self._keep_result(c, moved, entry, now)
+        return moved, jobs.add_event(c, moved, EVENT_NAMES.get(to, to), event_detail(moved), now)
 
     def _keep_result(self, connection: sqlite3.Connection, job: Job, entry: CacheEntry, now: float) -> Job:
         if job.cached:
@@ -229,12 +235,7 @@ class Ledger:
         """The first 200 events after `seq` and the newest number; None where `seq` is older than what is kept, or from
         elsewhere.
         """
-
-        def query(c: sqlite3.Connection) -> tuple[list[JobEvent] | None, int]:
-            oldest, newest = jobs.event_span(c)
-            return (jobs.events_since(c, owner, seq, EVENTS_ON_A_PAGE) if oldest <= seq <= newest else None), newest
-
-        return await self._database.read(query)
+        return await self._database.read(lambda c: jobs.events_page(c, owner, seq, EVENTS_ON_A_PAGE))
 
     async def recover(self) -> list[Job]:
         """At start: what ran when the last daemon died runs again; the jobs to be queued, oldest first."""

@@ -1,12 +1,16 @@
-"""What is told of a job: its owner's programs hear of each move, the log of its end."""
+"""What is told of a job: its owner's programs hear of each move, the log of its end, the cache of its result."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import structlog
 
+from daemon.executor.messages import Done
+from daemon.jobs.cache_key import cache_key
 from daemon.jobs.job import Job, JobState
+from daemon.store.cache import CacheEntry
 
 MS = 1000.0
 log = structlog.get_logger(__name__)
@@ -51,3 +55,24 @@ def log_outcome(job: Job) -> None:
 
 def _milliseconds(since: float, until: float | None) -> float | None:
     return None if until is None else round((until - since) * MS, 1)
+
+
+def cache_entry(job: Job, done: Done, relative: str, now: float, ttl: float) -> CacheEntry:
+    """By which the result of `job`, at path `relative`, serves again."""
+    return CacheEntry(
+        key=cache_key(job.image_hash, job.spec, done.device.device_class),
+        session_id=job.owner,
+        image_hash=job.image_hash,
+        recipe=json.dumps(job.spec.recipe(), sort_keys=True),
+        processed_path=relative,
+        bytes=done.size,
+        width=job.width,
+        height=job.height,
+        out_width=done.width,
+        out_height=done.height,
+        format=job.format,
+        device=done.device.name,
+        created_at=now,
+        expires_at=now + ttl,
+        last_used_at=now,
+    )

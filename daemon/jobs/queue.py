@@ -93,7 +93,9 @@ class JobQueue:
         self._places: Counter[str] = Counter()  # by owner: jobs that wait, and those that are about to
         self._went: deque[float] = deque(maxlen=PACE_OF)
         self._some = asyncio.Event()
+        self._getting = 0  # workers that wait for a job
         self._paused = False
+        self.on_urgent: Callable[[], None] = lambda: None  # called when `urgent` may have risen
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -101,6 +103,11 @@ class JobQueue:
     def waiting(self, priority: Priority) -> Iterator[Job]:
         """The waiting jobs of one priority, in no particular order."""
         return (job for job in self._waiting.values() if job.spec.priority == priority)
+
+    @property
+    def urgent(self) -> int:
+        """Interactive jobs that no free worker is about to take."""
+        return 0 if self._paused else max(sum(1 for _ in self.waiting("interactive")) - self._getting, 0)
 
     @property
     def paused(self) -> bool:
@@ -113,6 +120,7 @@ class JobQueue:
     def resume(self) -> None:
         self._paused = False
         self._some.set()
+        self.on_urgent()
 
     @contextmanager
     def place(self, owner: str) -> Iterator[None]:
@@ -139,12 +147,18 @@ class JobQueue:
         self._waiting[job.id] = job
         self._places[job.owner] += 1
         self._some.set()
+        if job.spec.priority == "interactive":
+            self.on_urgent()
 
     async def get(self) -> Job:
         """Wait for the next job, as it was when it was put."""
-        while self._paused or not self._waiting:
-            self._some.clear()
-            await self._some.wait()
+        self._getting += 1
+        try:
+            while self._paused or not self._waiting:
+                self._some.clear()
+                await self._some.wait()
+        finally:
+            self._getting -= 1
         line = next(self._lines[priority] for priority in PRIORITIES if self._lines[priority].jobs)
         job = line.pop()
         del self._waiting[job.id]

@@ -12,17 +12,18 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from daemon.errors import Cancelled, DiskFull, ProEngineError, StoreBusy, WorkerCrashed
+from daemon.errors import Cancelled, DiskFull, ProEngineError, SetAside, StoreBusy, WorkerCrashed
 from daemon.executor.executor import Assignment, Executor, Lease
-from daemon.executor.messages import Done, FileRef
+from daemon.executor.messages import Done
+from daemon.jobs.assigning import assign, clear
 from daemon.jobs.cache_key import cache_key
 from daemon.jobs.estimates import Estimates
 from daemon.jobs.events import EventHub
 from daemon.jobs.job import Job, JobState
 from daemon.jobs.ledger import MOST_ATTEMPTS, Ledger
+from daemon.jobs.making_way import MakingWay
+from daemon.jobs.outcome import cache_entry
 from daemon.jobs.queue import JobQueue
-from daemon.jobs.request import upload_path
-from daemon.store.cache import CacheEntry
 from daemon.store.files import RESULTS, Files
 
 Result = TypeVar("Result")
@@ -54,6 +55,7 @@ class JobRunner:
         self._estimates = estimates
         self._tasks: set[asyncio.Task[None]] = set()
         self.working: dict[str, Job] = {}  # those that workers are busy with
+        self._making_way = MakingWay(queue, executor, self.working)
         self._in_flight: dict[str, asyncio.Event] = {}  # by picture and recipe: the same work is done once
         self._cancelling: set[str] = set()
         self._feeding: asyncio.Task[None] | None = None
@@ -102,9 +104,7 @@ class JobRunner:
     async def cancel(self, job: Job) -> None:
         """Stop a job, wherever it is; one that is over stays as it is."""
         self._queue.remove(job.id)
-        if await self._ledger.cancelled(job.id, JobState.QUEUED) is not None:
-            return
-        if await self._ledger.ask_cancel(job.id):
+        if await self._ledger.cancel(job.id):
             self._cancelling.add(job.id)
             self._executor.cancel(job.id)
 
@@ -131,10 +131,7 @@ class JobRunner:
 
     async def _set_aside(self, job: Job) -> None:
         """Settle a job that a drain interrupts, even between its start and its worker: else it would count as died."""
-        if job.id in self._cancelling:
-            await self._ledger.cancelled(job.id, JobState.RUNNING)
-        else:
-            await self._ledger.requeue(job.id, job.attempts)
+        await self._ledger.requeue(job.id, job.attempts)
         log.info("job_set_aside")
 
     async def _put_back(self, job: Job) -> None:
@@ -163,18 +160,21 @@ class JobRunner:
             await self._attempt(lease, started)
 
     async def _attempt(self, lease: Lease, job: Job) -> None:
-        sink = self._files.temp()
-        work = job.spec.work(job.out_width, job.out_height, job.format)
-        source = FileRef(path=str(self._files.path(upload_path(job.image_hash))))
-        assignment = Assignment(job.id, source, FileRef(path=str(sink)), work)
+        assignment = assign(job, self._files)
         self.working[job.id] = job
+        goes_on = False
         try:
             done = await lease.run(assignment, lambda fraction: self._on_progress(job, fraction))
             await self._finish(job, done, assignment)
         except Cancelled:
-            await self._settle(lambda: self._ledger.cancelled(job.id, JobState.RUNNING))
+            await self._settle(lambda: self._ledger.cancelled(job.id))
+        except SetAside:
+            goes_on = await self._again(job, job.attempts)
         except WorkerCrashed as error:
-            await self._crashed(job, error)
+            goes_on = await self._crashed(job, error)
+        except asyncio.CancelledError:
+            goes_on = True
+            raise
         except ProEngineError as error:
             await self._failed(job, error)
         except Exception:
@@ -183,8 +183,9 @@ class JobRunner:
             await self._failed(job, ProEngineError(f"something went wrong here; the log has it as {error_id}"))
         finally:
             del self.working[job.id]
+            self._making_way.over(job.id)
             with contextlib.suppress(OSError):
-                sink.unlink()
+                clear(assignment, self._files, goes_on=goes_on)
 
     def _on_progress(self, job: Job, fraction: float) -> None:
         if job.id in self._cancelling:
@@ -192,42 +193,30 @@ class JobRunner:
         self._hub.progress(job.id, job.owner, fraction)
 
     async def _finish(self, job: Job, done: Done, assignment: Assignment) -> None:
-        now = self._clock()
         relative = f"{RESULTS}/{done.sha256}.{job.format}"
-        entry = CacheEntry(
-            key=cache_key(job.image_hash, job.spec, done.device.device_class),
-            session_id=job.owner,
-            image_hash=job.image_hash,
-            recipe=json.dumps(job.spec.recipe(), sort_keys=True),
-            processed_path=relative,
-            bytes=done.size,
-            width=job.width,
-            height=job.height,
-            out_width=done.width,
-            out_height=done.height,
-            format=job.format,
-            device=done.device.name,
-            created_at=now,
-            expires_at=now + self._cache_ttl,
-            last_used_at=now,
-        )
+        entry = cache_entry(job, done, relative, self._clock(), self._cache_ttl)
         with self._files.holding(relative):
             await asyncio.to_thread(self._files.keep, Path(assignment.sink.path), relative)
             finished = await self._settle(lambda: self._ledger.finish(job.id, done, entry))
         if finished is not None:
             self._estimates.learn(finished)
 
-    async def _crashed(self, job: Job, error: WorkerCrashed) -> None:
+    async def _crashed(self, job: Job, error: WorkerCrashed) -> bool:
+        """Whether it has another attempt."""
         attempts = job.attempts + 1
         log.warning("attempt_lost", attempts=attempts, reason=error.message)
-        if attempts >= MOST_ATTEMPTS:
-            await self._failed(job, WorkerCrashed(f"{attempts} workers in a row died of this picture: {error.message}"))
-            return
-        queued = await self._settle(lambda: self._ledger.requeue(job.id, attempts))
-        if queued is not None and job.id in self._cancelling:  # the worker died before it could say so
-            await self._settle(lambda: self._ledger.cancelled(job.id, JobState.QUEUED))
-        elif queued is not None:
-            self._queue.put(queued, first=True)
+        if attempts < MOST_ATTEMPTS:
+            return await self._again(job, attempts)
+        await self._failed(job, WorkerCrashed(f"{attempts} workers in a row died of this picture: {error.message}"))
+        return False
+
+    async def _again(self, job: Job, attempts: int) -> bool:
+        """Queue it for another attempt; False where it was cancelled before its worker could say so."""
+        moved = await self._settle(lambda: self._ledger.requeue(job.id, attempts))
+        if moved is None or moved.state is not JobState.QUEUED:
+            return False
+        self._queue.put(moved, first=True)
+        return True
 
     async def _failed(self, job: Job, error: ProEngineError) -> None:
         await self._settle(lambda: self._ledger.fail(job.id, error))

@@ -1,4 +1,6 @@
-"""The cache folder: `uploads/` and `results/`, content-addressed, and `tmp/` for what is still being written."""
+"""The cache folder: `uploads/` and `results/`, content-addressed, `tmp/` for what is still being written, and
+`unfinished/` for the results among that which a later worker goes on with.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from daemon.errors import DiskFull
 UPLOADS: Final = "uploads"
 RESULTS: Final = "results"
 TMP: Final = "tmp"
+UNFINISHED: Final = "unfinished"
 DOOMED: Final = ".doomed"  # the ending of what a thread is about to remove
 
 
@@ -33,7 +36,7 @@ class Files:
             left.unlink(missing_ok=True)
 
     def _make_folders(self) -> None:
-        for folder in (UPLOADS, RESULTS, TMP):
+        for folder in (UPLOADS, RESULTS, TMP, UNFINISHED):
             (self.root / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def path(self, relative: str) -> Path:
@@ -43,6 +46,19 @@ class Files:
         """A name in `tmp/` that nobody else has."""
         self._make_folders()  # a cache may be deleted, under our feet too
         return self.root / TMP / uuid.uuid4().hex
+
+    def unfinished(self, key: str) -> Path:
+        """A name in `unfinished/`, the same each time; a worker has another file beside it whose name begins so."""
+        self._make_folders()
+        return self.root / UNFINISHED / key
+
+    def left_unfinished(self) -> set[str]:
+        """The keys of what is there."""
+        return {entry.name.partition(".")[0] for entry in (self.root / UNFINISHED).iterdir()}
+
+    def forget_unfinished(self, key: str) -> None:
+        for left in (self.root / UNFINISHED).glob(f"{key}*"):
+            left.unlink(missing_ok=True)
 
     def sync(self, path: Path) -> None:
         """Force a file that was written to the disk.

@@ -124,3 +124,9 @@ def event_span(connection: sqlite3.Connection) -> tuple[int, int]:
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'job_events'").fetchone()
     newest = int(row[0]) if row else 0
     return (oldest - 1 if oldest is not None else newest), newest
+
+
+def events_page(connection: sqlite3.Connection, owner: str, seq: int, limit: int) -> tuple[list[JobEvent] | None, int]:
+    """As `events_since`, and the newest number; None where `seq` is older than what is kept, or from elsewhere."""
+    oldest, newest = event_span(connection)
+    return (events_since(connection, owner, seq, limit) if oldest <= seq <= newest else None), newest

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from daemon.engine.codec.probe import probe
+from daemon.engine.codec.sink import Sink
 from daemon.engine.cpu.upscaler import CpuUpscaler
 from daemon.engine.resampling import Resampling
 from daemon.engine.upscale import Outcome, Stage, upscale
@@ -220,9 +221,9 @@ def test_an_animated_png_of_ours_is_read_as_it_was_meant(
     chance = np.random.default_rng(seed)
     frames = [chance.integers(0, 256, (size[1], size[0], 4), dtype=np.uint8) for _ in durations]
     file = tmp_path_factory.mktemp("apng") / "made"
-    with file.open("wb") as opened:
+    with file.open("w+b") as opened:
         pairs = zip(frames, map(float, durations), strict=True)
-        write_animated_png(opened, pairs, len(frames), plays, b"", 2)
+        write_animated_png(Sink(opened), pairs, len(frames), plays, b"", 2)
     assert all(np.array_equal(one, other) for one, other in zip(seen(file), frames, strict=True))
     told, often = timing(file)
     assert often == plays

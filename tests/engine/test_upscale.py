@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from daemon.engine.codec.tiff import write as tiff
 from daemon.engine.upscale import Outcome, Stage, upscale
-from daemon.errors import BrokenImage, Cancelled, DeviceFailed
+from daemon.errors import BrokenImage, Cancelled, DeviceFailed, SetAside
+from daemon.executor import needs
 from daemon.executor.messages import Work
 from tests.engine.stand_ins import StandIn
 
@@ -81,3 +83,56 @@ def test_a_broken_picture_reaches_no_device(picture: Path) -> None:
     with pytest.raises(BrokenImage):
         run(picture, engine, [])
     assert not picture.with_name("sink").exists()
+
+
+class Resumed:
+    """Attempts at one result of many strips, each of which is asked to make way from the start."""
+
+    def __init__(self, source: Path) -> None:
+        self.source, self.sink = source, source.with_name("sink")
+        self.seen: Seen = []
+        self.engine = StandIn()
+
+    def attempt(self, *, make_way: bool) -> Outcome:
+        self.seen = []
+        work = Work(width=128, height=96, format="tiff")
+        return upscale(
+            self.source,
+            self.sink,
+            work,
+            lambda _proofs: self.engine,
+            lambda *step: self.seen.append(step),
+            refuse,
+            lambda: make_way,
+        )
+
+
+def test_a_job_that_makes_way_has_got_further_each_time_and_ends(
+    picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(needs, "STRIP_SAMPLES", 16 * 128 * 3)
+    monkeypatch.setattr(needs, "LEAST_STRIP", 16)
+    monkeypatch.setattr(tiff, "STRIP_BYTES", 8 * 128 * 3)
+    resumed = Resumed(picture)
+    whole = resumed.attempt(make_way=False).written
+    reached = []
+    while True:
+        try:
+            last = resumed.attempt(make_way=True)
+        except SetAside:
+            reached.append(max(share for share, _ in resumed.seen))
+        else:
+            break
+    assert len(reached) > 5
+    assert reached == sorted(set(reached))
+    assert last.written == whole
+    assert min(last.stages.decode_ms, last.stages.upscale_ms, last.stages.encode_ms) > 0
+
+
+def test_a_picture_written_at_once_makes_no_way(picture: Path) -> None:
+    sink = picture.with_name("sink")
+    engine = StandIn()
+    work = Work(width=128, height=96, format="webp")
+    upscale(picture, sink, work, lambda _proofs: engine, lambda *_step: None, refuse, lambda: True)
+    with Image.open(sink) as image:
+        assert image.size == (128, 96)

@@ -7,12 +7,13 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from daemon.errors import BadRequest, BrokenImage, Cancelled, OutOfMemory, WorkerCrashed
+from daemon.errors import BadRequest, BrokenImage, Cancelled, OutOfMemory, SetAside, WorkerCrashed
 from daemon.executor.attempt import Attempt
 from daemon.executor.local import LocalExecutor
 from daemon.executor.messages import DeviceFacts, Done, Opened, Stages
@@ -92,6 +93,43 @@ async def test_cancel_is_seen_within_a_tile_and_the_worker_stays(start: Start, l
     assert not Path(task.sink.path).exists()
     await (await executor.lease()).run(assignment(large, 1500, 1500, format="jpeg"), ignore)
     assert pid(executor) == first
+
+
+async def test_a_job_set_aside_leaves_room_for_another_and_goes_on_where_it_was(start: Start, large: Path) -> None:
+    executor = await start("cpu")
+    whole, part = (replace(assignment(large, 6000, 6000), resumes=resumes) for resumes in (False, True))
+    expected = await (await executor.lease()).run(whole, ignore)
+    executor.set_aside(whole.job)  # nothing runs
+    watched = Watched()
+    running = asyncio.create_task((await executor.lease()).run(part, watched))
+    await watched.upscaling.wait()
+    executor.set_aside(part.job)
+    with pytest.raises(SetAside):
+        await running
+    first = pid(executor)
+    assert 0 < Path(part.sink.path).stat().st_size < expected.size
+    await (await executor.lease()).run(assignment(large, 1500, 1500, format="jpeg"), ignore)
+    done = await (await executor.lease()).run(part, ignore)
+    assert (done.sha256, done.size) == (expected.sha256, expected.size)
+    assert pid(executor) == first
+
+
+async def test_a_killed_workers_job_goes_on_at_the_last_finished_piece(start: Start, large: Path) -> None:
+    executor = await start("cpu")
+    whole, part = (replace(assignment(large, 6000, 6000), resumes=resumes) for resumes in (False, True))
+    expected = await (await executor.lease()).run(whole, ignore)
+    journal = Path(part.sink.path).with_suffix(".journal")
+    for finished in (4, 40):
+        running = asyncio.create_task((await executor.lease()).run(part, ignore))
+        while not journal.exists() or len(journal.read_bytes().splitlines()) < finished:
+            await asyncio.sleep(0)
+        os.kill(pid(executor), signal.SIGKILL)
+        with pytest.raises(WorkerCrashed, match="-9"):
+            await running
+    again = Watched()
+    done = await (await executor.lease()).run(part, again)
+    assert (done.sha256, done.size) == (expected.sha256, expected.size)
+    assert sum(1 for share in again.seen if 0.05 < share < 0.2) <= 1, "what is finished is not made again"
 
 
 async def test_cancelling_what_does_not_run_does_nothing(start: Start, picture: Path) -> None:

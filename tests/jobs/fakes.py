@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon.errors import Cancelled, ProEngineError
+from daemon.errors import Cancelled, ProEngineError, SetAside
 from daemon.executor.executor import Assignment, ExecutorStatus
 from daemon.executor.messages import DeviceFacts, Done, Header, Stages
 
@@ -40,7 +40,8 @@ class FakeLease:
 class FakeExecutor:
     """`outcomes` are raised by one attempt after the other; then each attempt writes `result` to its sink.
 
-    While `gate` is clear, an attempt waits for it, or for its cancellation.
+    While `gate` is clear, an attempt waits for it, or for its cancellation, or until it is set aside. One that resumes
+    begins its sink, and notes in `went_on` whether it had been begun before.
     """
 
     def __init__(self, workers: int = 1) -> None:
@@ -55,15 +56,25 @@ class FakeExecutor:
         self.gate.set()
         self.progress: list[float] = []
         self.dead_leases = 0  # so many leases turn out to be for workers that have died
+        self.set_asides: list[str] = []
+        self.went_on: list[bool] = []
         self._cancelled: dict[str, asyncio.Event] = {}
+        self._set_aside: dict[str, asyncio.Event] = {}
 
     async def attempt(self, assignment: Assignment, on_progress: Callable[[float], None]) -> Done:
         cancelled = self._cancelled.setdefault(assignment.job, asyncio.Event())
+        set_aside = self._set_aside[assignment.job] = asyncio.Event()
+        if assignment.resumes:
+            self.went_on.append(Path(assignment.sink.path).exists())
+            for path in (assignment.sink.path, f"{assignment.sink.path}.journal"):
+                Path(path).write_bytes(b"begun")
         self.runs.append(assignment)
         self.started.put_nowait(assignment.job)
         for fraction in self.progress:
             on_progress(fraction)
-        await self._wait_for_any(self.gate, cancelled)
+        await self._wait_for_any(self.gate, cancelled, set_aside)
+        if set_aside.is_set():
+            raise SetAside("the job makes way for another")
         if self.outcomes:
             raise self.outcomes.pop(0)
         if cancelled.is_set():
@@ -98,6 +109,10 @@ class FakeExecutor:
     def cancel(self, job: str) -> None:
         if job in self._cancelled:
             self._cancelled[job].set()
+
+    def set_aside(self, job: str) -> None:
+        self.set_asides.append(job)
+        self._set_aside[job].set()
 
     def status(self) -> ExecutorStatus:
         return ExecutorStatus(devices=[DEVICE])

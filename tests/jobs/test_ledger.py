@@ -65,7 +65,7 @@ async def test_whoever_is_late_changes_nothing(bench: Bench, over: str) -> None:
     moves: dict[str, Callable[[], Awaitable[Job | None]]] = {
         "finish": lambda: bench.ledger.finish(job.id, FINISHED, new_entry("a")),
         "fail": lambda: bench.ledger.fail(job.id, BrokenImage("x")),
-        "cancelled": lambda: bench.ledger.cancelled(job.id, RUNNING),
+        "cancelled": lambda: bench.ledger.cancelled(job.id),
         "requeue": lambda: bench.ledger.requeue(job.id, 1),
         "start": lambda: bench.ledger.start(job.id),
     }
@@ -84,7 +84,7 @@ async def test_of_a_cancel_and_a_finish_at_once_the_first_wins_and_the_other_get
     for cancel_first in (True, False):
         job = await _admit(bench)
         await bench.ledger.start(job.id)
-        cancel, finish = bench.ledger.cancelled(job.id, RUNNING), bench.ledger.finish(job.id, FINISHED, new_entry("a"))
+        cancel, finish = bench.ledger.cancelled(job.id), bench.ledger.finish(job.id, FINISHED, new_entry("a"))
         order = (cancel, finish) if cancel_first else (finish, cancel)
         winner, loser = await asyncio.gather(*order)
         assert winner is not None
@@ -95,7 +95,7 @@ async def test_of_a_cancel_and_a_finish_at_once_the_first_wins_and_the_other_get
 async def test_a_cancelled_job_leaves_no_cache_entry(bench: Bench) -> None:
     job = await _admit(bench)
     await bench.ledger.start(job.id)
-    await bench.ledger.cancelled(job.id, RUNNING)
+    await bench.ledger.cancelled(job.id)
     await bench.ledger.finish(job.id, FINISHED, new_entry("a"))
     assert await bench.ledger.find_result(["a"]) is None
 
@@ -145,7 +145,7 @@ async def test_an_upload_goes_with_the_last_job_that_needs_it(bench: Bench) -> N
     first, second = await _admit(bench), await _admit(bench, owner="bob")
     for job in (first, second):
         assert await _to_clean(bench) == []
-        await bench.ledger.cancelled(job.id, QUEUED)
+        await bench.ledger.cancel(job.id)
     assert await _to_clean(bench) == [upload_path(HASH)]
 
 
@@ -240,7 +240,7 @@ async def test_events_since_a_number_that_is_too_old_or_not_ours_are_none(bench:
 async def test_a_cancel_that_no_worker_had_seen_when_the_daemon_died_still_holds(bench: Bench) -> None:
     job = await _admit(bench)
     await bench.ledger.start(job.id)
-    assert await bench.ledger.ask_cancel(job.id)
+    assert await bench.ledger.cancel(job.id)
     assert await bench.ledger.recover() == []
     found = await bench.get(job)
     assert (found.state, found.finished_at, found.deaths) == (CANCELLED, START, 1)
@@ -248,18 +248,23 @@ async def test_a_cancel_that_no_worker_had_seen_when_the_daemon_died_still_holds
     assert await _to_clean(bench) == [upload_path(HASH)]
 
 
-async def test_a_cancel_is_asked_only_of_what_runs(bench: Bench) -> None:
+async def test_what_waits_is_cancelled_at_once_and_what_is_over_or_not_there_stays(bench: Bench) -> None:
     job = await _admit(bench)
-    assert not await bench.ledger.ask_cancel(job.id)
-    assert not await bench.ledger.ask_cancel("nobody")
-    assert [found.id for found in await bench.ledger.recover()] == [job.id]
+    for _ in range(2):
+        assert not await bench.ledger.cancel(job.id)
+        assert (await bench.get(job)).state is CANCELLED
+    assert not await bench.ledger.cancel("nobody")
+    assert [event.event for event in await bench.events(job)] == ["queued", "cancelled"]
 
 
-async def test_a_job_that_is_queued_again_after_all_is_not_cancelled_by_what_was_asked_before(bench: Bench) -> None:
-    """A drain that set the job aside has settled the cancel already, one way or the other."""
+async def test_a_job_that_was_to_be_cancelled_is_not_queued_again(bench: Bench) -> None:
+    """Its worker died, or it made way, in the very moment: the cancel would be lost."""
     job = await _admit(bench)
     await bench.ledger.start(job.id)
-    await bench.ledger.ask_cancel(job.id)
-    await bench.ledger.requeue(job.id, 0)
-    await bench.ledger.start(job.id)
-    assert [found.state for found in await bench.ledger.recover()] == [QUEUED]
+    _, moved = await asyncio.gather(bench.ledger.cancel(job.id), bench.ledger.requeue(job.id, 0))
+    assert moved is not None
+    assert (moved.state, moved.finished_at) == (CANCELLED, START)
+    other = await _admit(bench)
+    await bench.ledger.start(other.id)
+    await asyncio.gather(bench.ledger.requeue(other.id, 0), bench.ledger.cancel(other.id))
+    assert (await bench.get(other)).state is CANCELLED

@@ -23,7 +23,7 @@ def test_folders_are_for_the_user_alone_and_a_start_empties_tmp_only(files: File
     files.prepare()
     assert list((files.root / "tmp").iterdir()) == []
     assert files.path("uploads/a").read_bytes() == b"x"
-    for folder in ("uploads", "results", "tmp"):
+    for folder in ("uploads", "results", "tmp", "unfinished"):
         assert stat.S_IMODE((files.root / folder).stat().st_mode) == 0o700
 
 
@@ -87,3 +87,14 @@ def test_a_cache_that_was_deleted_while_it_is_used_is_made_anew(files: Files) ->
     shutil.rmtree(files.root)
     files.keep(_temp(files, b"new"), "uploads/a")
     assert files.path("uploads/a").read_bytes() == b"new"
+
+
+def test_what_is_unfinished_outlives_a_start_until_it_is_forgotten_by_its_key(files: Files) -> None:
+    for key in ("aa", "ab"):
+        files.unfinished(key).write_bytes(b"x")
+        files.unfinished(key).with_suffix(".journal").write_bytes(b"x")
+    files.prepare()
+    assert files.left_unfinished() == {"aa", "ab"}
+    files.forget_unfinished("aa")
+    assert files.left_unfinished() == {"ab"}
+    assert len(list((files.root / "unfinished").iterdir())) == 2

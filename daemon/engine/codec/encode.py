@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from PIL import Image
 from daemon.engine.codec.decode import Picture
 from daemon.engine.codec.dither import to_eight_bits
 from daemon.engine.codec.formats import OUTPUT, RGBA
+from daemon.engine.codec.journal import Journal, forget
 from daemon.engine.codec.jpeg.write import Sampling, write_jpeg
 from daemon.engine.codec.metadata import Kept, kept
 from daemon.engine.codec.png.chunks import travelling
@@ -25,14 +25,13 @@ from daemon.engine.codec.tiff.write import write_tiff
 from daemon.engine.cpu.processor import core_count
 from daemon.engine.rows import Changed, Rows
 from daemon.engine.upscaler import Pixels
-from daemon.errors import BadRequest, DiskFull
+from daemon.errors import BadRequest, DiskFull, SetAside
 from daemon.executor.formats import FACTS, OutputFormat
 from daemon.executor.messages import Metadata
 
 FULL_CHROMA_QUALITY: Final = 90  # from here on JPEG and AVIF keep colour at full resolution
 AVIF_SPEED: Final = 8  # of 10: a photograph at speed 6 takes twice as long to be a twentieth smaller
 EIGHT: Final = 8
-PIECE: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,14 @@ def encode(
     on_share: Callable[[float], None],
     *,
     dpi: float | None = None,
+    journal: Journal | None = None,
 ) -> Written:
     """Write `rows`, made of `source`, as format `name` and force it to disk. 16 bits become 8 where the format has no
     more, dithered. Whether it can hold the transparency of `source` is asked before, by `require_holdable`.
 
     What travels is that of `source`; `dpi`, dots an inch, stands in place of its own. `on_share` gets the share done, 0
-    to 1, as the encoder goes (WebP's and AVIF's give all at once); what it raises stops it.
+    to 1, as the encoder goes (WebP's and AVIF's give all at once); what it raises stops it. With a `journal`, which is
+    for formats whose encoders take strips, it goes on where one before it was stopped, and first tells where that is.
 
     Raises:
         ImageTooLarge: the format cannot hold that many pixels.
@@ -65,44 +66,43 @@ def encode(
     height, width, _ = rows.shape
     FACTS[name].require_size(width, height)
     along = kept(source, name, keep_metadata, (width, height), dpi)
-    with durable(path) as file:
-        return _write(file, _as_held(rows, name), along, name, quality, on_share)
+    with durable(path, journal) as file:
+        sink = Sink(file, journal)
+        on_share(sink.rows / height)
+        _write(sink, _as_held(rows, name), along, name, quality, on_share)
+    return Written(sink.size, sink.sha256)
 
 
 @contextmanager
-def durable(path: Path) -> Iterator[BinaryIO]:
-    """A new file at `path`, on disk when this ends; whatever is raised, nothing is left. Raises DiskFull."""
+def durable(path: Path, journal: Journal | None = None) -> Iterator[BinaryIO]:
+    """A new file at `path`, or with a `journal` one that may have been begun, on disk when this ends. Whatever is
+    raised but SetAside, nothing is left. Raises DiskFull.
+    """
     try:
-        with path.open("w+b") as file:
+        with path.open("w+b") if journal is None else journal.opened(path) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+    except SetAside:
+        raise
     except BaseException as error:
-        path.unlink(missing_ok=True)
+        forget(path)
         if not isinstance(error, OSError):
             raise
         raise DiskFull(f"the result could not be written: {error.strerror or error}") from error
 
 
 def _write(
-    file: BinaryIO, rows: Rows, along: Kept, name: OutputFormat, quality: int, on_share: Callable[[float], None]
-) -> Written:
+    sink: Sink, rows: Rows, along: Kept, name: OutputFormat, quality: int, on_share: Callable[[float], None]
+) -> None:
     if name == "tiff":
-        write_tiff(file, rows, along, core_count(), on_share)
-        size = file.tell()
-        file.seek(0)
-        digest = hashlib.sha256()
-        while piece := file.read(PIECE):
-            digest.update(piece)
-        return Written(size, digest.hexdigest())
-    sink = Sink(file)
-    if name == "jpeg":
+        write_tiff(sink, rows, along, core_count(), on_share)
+    elif name == "jpeg":
         write_jpeg(sink, rows, along, quality, _sampling(quality), core_count(), on_share)
     elif name == "png":
         write_png(sink, rows, b"".join(travelling(**asdict(along))), core_count(), on_share)
     else:
         _save(rows.take(0, rows.shape[0]), sink, name, _options(along, name, quality))
-    return Written(sink.size, sink.sha256)
 
 
 def require_holdable(pixels: Pixels, name: OutputFormat) -> None:

@@ -15,7 +15,7 @@ from daemon.accounts.caller import Caller
 from daemon.api import guard
 from daemon.api.metrics.families import FAMILIES
 from daemon.api.routes import ROUTES
-from daemon.jobs.job import JobSpec, JobState, Priority
+from daemon.jobs.job import JobSpec, Priority
 from daemon.jobs.request import Request
 from tests.api.conftest import Service, connected, png, running, said
 from tests.api.metrics.conftest import scrape
@@ -78,7 +78,7 @@ async def waiting(service: Service, *priorities: Priority) -> AsyncIterator[None
         yield
     finally:
         for job, _ in added:
-            await ledger.cancelled(job.id, JobState.QUEUED)
+            await ledger.cancel(job.id)
 
 
 async def test_what_waits_is_counted_by_priority_and_by_age(service: Service) -> None:

@@ -29,7 +29,7 @@ from daemon.engine.codec.jpeg.segments import (
 )
 from daemon.engine.codec.metadata import Kept
 from daemon.engine.codec.ordered import in_order
-from daemon.engine.codec.sink import Writable
+from daemon.engine.codec.sink import Sink
 from daemon.engine.rows import Rows
 from daemon.engine.upscaler import Pixels
 
@@ -41,7 +41,7 @@ STRIPS_PER_THREAD: Final = 4  # at least, so that threads end at about the same 
 
 
 def write_jpeg(
-    file: Writable,
+    file: Sink,
     picture: Rows,
     along: Kept,
     quality: int,
@@ -49,7 +49,8 @@ def write_jpeg(
     threads: int,
     on_share: Callable[[float], None],
 ) -> None:
-    """Write (H, W, C) `picture` of 8 bits, C of 1 or 3, of at most 65,500 pixels a side.
+    """Write (H, W, C) `picture` of 8 bits, C of 1 or 3, of at most 65,500 pixels a side, or what of it `file` does not
+    have yet.
 
     `on_share` gets the share of the rows that are written; what it raises stops the work, and passes through.
     """
@@ -63,17 +64,19 @@ def write_jpeg(
         strip = np.ascontiguousarray(strip[:, :, 0]) if channels == 1 else strip
         return take_apart(bytes(imagecodecs.jpeg8_encode(strip, level=quality, subsampling=sampling, optimize=False)))
 
-    starts = range(0, height, rows)
+    starts = range(file.rows, height, rows)
     pieces = (picture.take(start, min(start + rows, height)) for start in starts)
     with closing(in_order(encode, pieces, threads, "jpeg")) as strips:
-        for number, (start, strip) in enumerate(zip(starts, strips, strict=True)):
-            if number == 0:
-                interval = rows // unit * -(-width // unit) if len(starts) > 1 else 0
+        for start, strip in zip(starts, strips, strict=True):
+            if start == 0:
+                interval = rows // unit * -(-width // unit) if rows < height else 0
                 file.write(b"".join(_head(strip, along, height, interval)))
             else:
-                file.write(bytes([0xFF, FIRST_RESTART + (number - 1) % RESTARTS]))
+                file.write(bytes([0xFF, FIRST_RESTART + (start // rows - 1) % RESTARTS]))
             file.write(strip.scan)
-            on_share(min(start + rows, height) / height)
+            done = min(start + rows, height)
+            file.has(done)
+            on_share(done / height)
     file.write(END)
 
 

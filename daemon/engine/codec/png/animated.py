@@ -9,8 +9,8 @@ from itertools import count
 from typing import Final
 
 from daemon.engine.codec.png.chunks import chunk, end, head
-from daemon.engine.codec.png.pixels import idat_of
-from daemon.engine.codec.sink import Writable
+from daemon.engine.codec.png.pixels import idat_chunks
+from daemon.engine.codec.sink import Sink
 from daemon.engine.rows import Whole
 from daemon.engine.upscaler import Pixels
 
@@ -23,7 +23,7 @@ DISPOSE_NONE, BLEND_SOURCE = 0, 0
 
 
 def write_animated_png(
-    file: Writable,
+    file: Sink,
     frames: Iterable[tuple[Pixels, float]],
     number: int,
     plays: int,
@@ -39,8 +39,8 @@ def write_animated_png(
             file.write(chunk(b"acTL", struct.pack(">II", number, plays)))
         shown = struct.pack(">HHBB", *_delay(milliseconds), DISPOSE_NONE, BLEND_SOURCE)
         file.write(chunk(b"fcTL", struct.pack(">IIIII", next(sequence), width, height, 0, 0) + shown))
-        with closing(idat_of(Whole(pixels), threads)) as pieces:
-            for piece, _rows in pieces:
+        with closing(idat_chunks(Whole(pixels), threads)) as pieces:
+            for piece in pieces:
                 file.write(piece if place == 0 else chunk(b"fdAT", next(sequence).to_bytes(4) + piece[CONTENT]))
     file.write(end())
 

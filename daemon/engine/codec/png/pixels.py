@@ -31,6 +31,7 @@ STREAM_END: Final = b"\x03\x00"  # RFC 1951: a last block, which is empty
 RAW_DEFLATE: Final = -15
 MEMORY_LEVEL: Final = 9
 ADLER_MODULUS: Final = 65_521  # RFC 1950
+NO_BYTES: Final = 1  # their Adler-32
 BAND_BYTES: Final = 1 << 20
 SAMPLE_BYTES: Final = 1 << 16
 MOST_THREADS: Final = 16  # each holds a band and what it became
@@ -63,16 +64,22 @@ class Band:
     rows: int
 
 
-def bands_of(rows: Rows, band_bytes: int = BAND_BYTES) -> Iterator[tuple[Bytes, Bytes]]:
-    """Bytes of (H, W, C) rows, in bands of whole rows, each with the row above it; above the first are zeros."""
+def bands_of(rows: Rows, band_bytes: int = BAND_BYTES, first: int = 0) -> Iterator[tuple[Bytes, Bytes]]:
+    """Bytes of (H, W, C) rows from `first` on, in bands of whole rows, each with the row above it; above the first row
+    of all are zeros.
+    """
     height, in_row = rows.shape[0], row_bytes(rows)
     count = max(1, band_bytes // in_row)
-    above = np.zeros(in_row, np.uint8)
-    for start in range(0, height, count):
-        taken = rows.take(start, min(start + count, height))
-        band = _as_bytes(taken.reshape(len(taken), -1))
+    above = _taken(rows, first - 1, first)[0] if first else np.zeros(in_row, np.uint8)
+    for start in range(first, height, count):
+        band = _taken(rows, start, min(start + count, height))
         yield band, above
         above = band[-1]
+
+
+def _taken(rows: Rows, start: int, stop: int) -> Bytes:
+    taken = rows.take(start, stop)
+    return _as_bytes(taken.reshape(len(taken), -1))
 
 
 def _as_bytes(samples: Pixels) -> Bytes:
@@ -81,24 +88,38 @@ def _as_bytes(samples: Pixels) -> Bytes:
     return ordered.view(np.uint8)
 
 
-def idat_chunks(bands: Iterable[tuple[Bytes, Bytes]], pixel_bytes: int, threads: int) -> Generator[tuple[bytes, int]]:
-    """Chunks in their order, each with how many rows are in it.
+def deflated(bands: Iterable[tuple[Bytes, Bytes]], pixel_bytes: int, threads: int) -> Generator[Band]:
+    """Bands in their order, to stand between `stream_head` and `stream_end`.
 
-    Bands are (rows, row bytes) and the row above; `pixel_bytes` is the size of a pixel, 1 where it is less.
+    Those given are (rows, row bytes) and the row above; `pixel_bytes` is the size of a pixel, 1 where it is less.
     """
-    yield chunk(b"IDAT", STREAM_HEAD), 0
-    adler = 1
     deflate = partial(_deflate_rows, row_filter(), pixel_bytes)
     with closing(in_order(deflate, bands, min(threads, MOST_THREADS), "png")) as made:
-        for band in made:
+        yield from made
+
+
+def stream_head() -> bytes:
+    return chunk(b"IDAT", STREAM_HEAD)
+
+
+def stream_end(adler: int) -> bytes:
+    """After bands whose sums add up to `adler`."""
+    return chunk(b"IDAT", STREAM_END + adler.to_bytes(4))
+
+
+def idat_chunks(rows: Rows, threads: int, band_bytes: int = BAND_BYTES) -> Generator[bytes]:
+    """All of a picture, (H, W, C), in chunks."""
+    yield stream_head()
+    adler = NO_BYTES
+    with closing(deflated(bands_of(rows, band_bytes), pixel_bytes(rows), threads)) as bands:
+        for band in bands:
             adler = combine_adler(adler, band.adler, band.size)
-            yield band.chunk, band.rows
-    yield chunk(b"IDAT", STREAM_END + adler.to_bytes(4)), 0
+            yield band.chunk
+    yield stream_end(adler)
 
 
-def idat_of(rows: Rows, threads: int) -> Generator[tuple[bytes, int]]:
-    """The same of (H, W, C) rows."""
-    return idat_chunks(bands_of(rows), rows.shape[2] * rows.dtype.itemsize, threads)
+def pixel_bytes(rows: Rows) -> int:
+    return rows.shape[2] * rows.dtype.itemsize
 
 
 def _deflate_rows(filter_rows: RowFilter, pixel_bytes: int, band: tuple[Bytes, Bytes]) -> Band:

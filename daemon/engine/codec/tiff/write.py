@@ -10,7 +10,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any, BinaryIO, Final
+from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ from daemon.engine.codec.metadata import (
     Kept,
 )
 from daemon.engine.codec.ordered import in_order
+from daemon.engine.codec.sink import Sink
 from daemon.engine.rows import Rows, row_bytes
 
 STRIP_BYTES: Final = 1 << 20
@@ -49,31 +51,34 @@ BYTE, LONG, UNDEFINED, LONG8 = 1, 4, 7, 16  # types of TIFF
 TEXTS: Final = frozenset({270, 271, 272, 285, 305, 306, 315, 316, 33_432, EXIF_IFD, GPS_IFD})
 
 
-def write_tiff(file: BinaryIO, picture: Rows, kept: Kept, threads: int, on_share: Callable[[float], None]) -> None:
-    """Write (H, W, C) `picture` of 8 or 16 bits, C of 1, 3 or 4 (straight alpha), to an empty file that can seek.
+def write_tiff(file: Sink, picture: Rows, kept: Kept, threads: int, on_share: Callable[[float], None]) -> None:
+    """Write (H, W, C) `picture` of 8 or 16 bits, C of 1, 3 or 4 (straight alpha), or what of it `file` does not have
+    yet.
 
     `on_share` gets the share of the rows that are written; what it raises stops the work, and passes through.
     """
     height, in_row = picture.shape[0], row_bytes(picture)
     big = height * in_row > MOST_CLASSIC  # deflated it would mostly fit, but nobody knows before
-    file.write((BIG if big else CLASSIC) + bytes(8 if big else 4))
+    first = (BIG if big else CLASSIC) + bytes(8 if big else 4)
+    if not file.rows:
+        file.write(first)
     rows = max(1, STRIP_BYTES // in_row)
-    offsets, counts = [], []
-    strips = (picture.take(start, min(start + rows, height)) for start in range(0, height, rows))
+    starts = range(file.rows, height, rows)
+    strips = (picture.take(start, min(start + rows, height)) for start in starts)
     with closing(in_order(_deflate, strips, threads, "tiff")) as made:
-        for number, strip in enumerate(made, start=1):
-            offsets.append(file.tell())
-            counts.append(len(strip))
+        for start, strip in zip(starts, made, strict=True):
             file.write(strip)
-            on_share(min(number * rows / height, 1.0))
-    file.write(bytes(file.tell() % 2))  # folders start on even bytes
-    at = file.tell()
+            done = min(start + rows, height)
+            file.has(done)
+            on_share(done / height)
+    offsets = [len(first), *file.sizes]
+    counts = [end - begin for begin, end in pairwise(offsets)]
+    file.write(bytes(file.size % 2))  # folders start on even bytes
+    at = file.size
     folder = bytearray(_folder(picture, kept, rows, counts, big=big).tobytes(at))
-    _point_to(folder, at, offsets, big=big)
-    file.write(folder)
-    file.seek(8 if big else 4)
-    file.write(at.to_bytes(8 if big else 4, "little"))
-    file.seek(0, 2)
+    _point_to(folder, at, offsets[:-1], big=big)
+    file.write(bytes(folder))
+    file.patch(8 if big else 4, at.to_bytes(8 if big else 4, "little"))
 
 
 def _deflate(strip: NDArray[Any]) -> bytes:

@@ -16,6 +16,7 @@ from PIL import Image
 from daemon.engine.codec.jpeg.segments import take_apart
 from daemon.engine.codec.jpeg.write import Sampling, strip_rows, write_jpeg
 from daemon.engine.codec.metadata import Kept
+from daemon.engine.codec.sink import Sink
 from daemon.engine.rows import Whole
 from daemon.errors import Cancelled
 from daemon.executor.formats import FACTS
@@ -34,7 +35,7 @@ def written(
     pixels: Picture, quality: int = 92, sampling: Sampling = "444", threads: int = 2, along: Kept | None = None
 ) -> bytes:
     file = io.BytesIO()
-    write_jpeg(file, Whole(pixels), along or Kept(None), quality, sampling, threads, lambda _share: None)
+    write_jpeg(Sink(file), Whole(pixels), along or Kept(None), quality, sampling, threads, lambda _share: None)
     return file.getvalue()
 
 
@@ -118,7 +119,7 @@ def test_what_travels_is_read_back_a_profile_of_many_pieces_too() -> None:
 
 def test_the_share_rises_to_one_and_what_it_raises_stops_the_work() -> None:
     pixels, shares = noise(400, 50, 3), list[float]()
-    write_jpeg(io.BytesIO(), Whole(pixels), Kept(None), 92, "444", 2, shares.append)
+    write_jpeg(Sink(io.BytesIO()), Whole(pixels), Kept(None), 92, "444", 2, shares.append)
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     assert len(shares) > 4
@@ -127,4 +128,4 @@ def test_the_share_rises_to_one_and_what_it_raises_stops_the_work() -> None:
         raise Cancelled("stop")
 
     with pytest.raises(Cancelled):
-        write_jpeg(io.BytesIO(), Whole(pixels), Kept(None), 92, "444", 2, cancel)
+        write_jpeg(Sink(io.BytesIO()), Whole(pixels), Kept(None), 92, "444", 2, cancel)

@@ -16,7 +16,7 @@ from PIL import Image
 from daemon.engine.codec import ordered
 from daemon.engine.codec.png import pixels as png_pixels
 from daemon.engine.codec.png.chunks import end, head
-from daemon.engine.codec.png.pixels import MATCHES, RUNS, bands_of, combine_adler, idat_chunks
+from daemon.engine.codec.png.pixels import MATCHES, RUNS, bands_of, combine_adler, deflated, idat_chunks
 from daemon.engine.rows import Whole
 
 Bytes = NDArray[np.uint8]
@@ -24,9 +24,7 @@ Bytes = NDArray[np.uint8]
 
 def written(samples: Bytes, *, band_bytes: int, threads: int = 2) -> bytes:
     height, width, channels = samples.shape
-    rows = samples.reshape(height, width * channels)
-    chunks = idat_chunks(bands_of(Whole(rows.reshape(len(rows), -1, channels)), band_bytes), channels, threads)
-    return head(width, height, channels, 8) + b"".join(content for content, _ in chunks) + end()
+    return head(width, height, channels, 8) + b"".join(idat_chunks(Whole(samples), threads, band_bytes)) + end()
 
 
 def read(file: bytes) -> Bytes:
@@ -67,11 +65,21 @@ def test_bytes_depend_on_the_bands_and_not_on_the_threads() -> None:
 
 def test_every_chunk_stands_for_itself_and_all_rows_are_told() -> None:
     samples = np.random.default_rng(4).integers(0, 256, (33, 30), np.uint8)
-    chunks = list(idat_chunks(bands_of(Whole(samples[:, :, None]), 120), 1, 2))
-    for content, _ in chunks:
+    rows = Whole(samples[:, :, None])
+    for content in idat_chunks(rows, 2, 120):
         assert content[4:8] == b"IDAT"
         assert zlib.crc32(content[4:-4]) == int.from_bytes(content[-4:])
-    assert [rows for _, rows in chunks] == [0, *[4] * 8, 1, 0]
+    assert [band.rows for band in deflated(bands_of(rows, 120), 1, 2)] == [*[4] * 8, 1]
+
+
+@given(first=st.integers(0, 32), band_bytes=st.integers(1, 400))
+def test_bands_from_a_row_on_are_filtered_by_the_row_above_it(first: int, band_bytes: int) -> None:
+    samples = np.random.default_rng(4).integers(0, 256, (33, 30, 1), np.uint8)
+    whole = list(bands_of(Whole(samples), 1))  # a row each
+    starts = range(first, 33, max(1, band_bytes // 30))
+    for (rows, above), start in zip(bands_of(Whole(samples), band_bytes, first), starts, strict=True):
+        assert np.array_equal(above, whole[start][1])
+        assert np.array_equal(rows, samples[start : start + len(rows), :, 0])
 
 
 def test_no_more_bands_are_read_ahead_than_threads_can_use() -> None:
@@ -85,8 +93,8 @@ def test_no_more_bands_are_read_ahead_than_threads_can_use() -> None:
             most = max(most, read_ahead - taken)
             yield np.zeros((1, 10), np.uint8), np.zeros(10, np.uint8)
 
-    for _, count in idat_chunks(rows(), 1, 2):
-        taken += count
+    for band in deflated(rows(), 1, 2):
+        taken += band.rows
     assert taken == 100
     assert most <= 2 + ordered.WAITING + 1
 
@@ -100,7 +108,7 @@ def test_who_stops_taking_stops_the_work() -> None:
             begun += 1
             yield np.zeros((1, 10), np.uint8), np.zeros(10, np.uint8)
 
-    chunks = idat_chunks(rows(), 1, 2)
+    chunks = deflated(rows(), 1, 2)
     for _ in range(10):
         next(chunks)
     chunks.close()
