@@ -15,7 +15,11 @@ import time
 from pathlib import Path
 from typing import Final
 
+from daemon.engine.parent import die_with_parent
 from daemon.quick_imports import uncollected
+
+if __name__ == "__main__":
+    die_with_parent()  # before what takes a second to load
 
 with uncollected():
     from daemon.engine.channel import Channel, own_output
