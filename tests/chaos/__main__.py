@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 import tempfile
@@ -29,6 +30,7 @@ def main() -> int:
         for fault in faults:
             print(f"{fault.number:>4}  {fault.name}: {fault.outcome}")
         return 0
+    go_first()
     failed = Path(options.failed or tempfile.mkdtemp(prefix="pro-engine-chaos-failed-"))
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pro-engine-chaos-") as folder:
@@ -43,6 +45,15 @@ def main() -> int:
     else:
         failed.rmdir() if not options.failed else None
     return 1 if broken else 0
+
+
+def go_first() -> None:
+    """What asks and measures is not to wait for what is measured, where we may say so: on two busy cores an answer that
+    was there had lain for up to a second before it was looked at. What is started by us is as any other process.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 
 
 async def do(faults: list[Fault], options: argparse.Namespace, folder: Path, failed: Path) -> list[Row]:
