@@ -48,14 +48,16 @@ def kernels_only(engine: GpuUpscaler, resampling: Resampling, picture: NDArray[n
     device = engine._handle  # noqa: SLF001
     sizes = [TileSize.of(tile, Layout(3)) for tile in plan_tiles(taps, engine._most, align=4)]  # noqa: SLF001
 
+    readback = workspace.readbacks[0].buffer
+
     def run() -> None:
         encoder = device.create_command_encoder()
         for size in sizes:
             pipeline.record(encoder, bind_groups, workspace.threads(size, engine._schedule))  # noqa: SLF001
-        encoder.copy_buffer_to_buffer(workspace.result, 0, workspace.readback, 0, 4)
+        encoder.copy_buffer_to_buffer(workspace.result, 0, readback, 0, 4)
         device.queue.submit([encoder.finish()])
-        workspace.readback.map_sync("READ", 0, 4)
-        workspace.readback.unmap()
+        readback.map_sync("READ", 0, 4)
+        readback.unmap()
 
     return run
 

@@ -1,8 +1,8 @@
 """What a worker holds at its fullest, from what its codec and its engine are known to hold; a test compares it with a
 worker's own peak.
 
-Decoding, Pillow has a picture twice, as it was read and turned upright, at four bytes a pixel, and gives its bytes out
-in pieces that it then joins. From then on there is our copy of the source, then the result beside it. The encoders of
+Decoding, Pillow has a picture at four bytes a pixel, and there is our copy of it, and that turned upright if it is
+not. From then on there is our copy of the source, then the result beside it. The encoders of
 PNG, TIFF and JPEG are our own, take rows as they are, and hold some bands of them. The others are Pillow's, which takes
 pixels as they are where they have transparency, and copies them to four bytes where not. WebP's encoder holds planes,
 tokens and its output, measured on photographs: 11 bytes a pixel with Pillow's copy, and 33 where it also packs a plane
@@ -16,7 +16,7 @@ from typing import Final
 from daemon.executor.needs import Footprint
 
 PILLOW: Final = 4.0
-DECODE: Final = (2 * PILLOW + 2 * 3, 2 * PILLOW + 2 * 4)
+DECODE: Final = (PILLOW + 2 * 3, PILLOW + 2 * 4)
 ENCODE: Final = {
     "png": (0.0, 0.0),
     "jpeg": (0.0, 3.0),  # it has no transparency, so that the pixels are copied without it first

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daemon.engine.taps import AxisTaps
+from daemon.engine.upscaler import Pixels
 from daemon.executor.needs import most_of_span, span_size
 
 
@@ -50,9 +50,13 @@ def split_axis(taps: AxisTaps, most: int, align: int = 1) -> list[Span]:
     """
     n_out = len(taps.first)
     size = span_size(n_out, most_of_span(*taps.whole, most, align), align)
-    bounds = [(start, min(start + size, n_out)) for start in range(0, n_out, size)]
-    first, count = taps.first, taps.count
-    return [Span(start, stop, int(first[start]), int(first[stop - 1]) + count) for start, stop in bounds]
+    return [span_of(taps, range(start, min(start + size, n_out))) for start in range(0, n_out, size)]
+
+
+def span_of(taps: AxisTaps, outputs: range) -> Span:
+    """The span that makes some outputs."""
+    first, last = outputs.start, outputs.stop - 1
+    return Span(outputs.start, outputs.stop, int(taps.first[first]), int(taps.first[last]) + taps.count)
 
 
 def plan_tiles(taps: tuple[AxisTaps, AxisTaps], most: tuple[int, int], align: int = 1) -> list[Tile]:
@@ -62,7 +66,7 @@ def plan_tiles(taps: tuple[AxisTaps, AxisTaps], most: tuple[int, int], align: in
     return [Tile(x, y) for y in rows for x in columns]
 
 
-def read_tile(source: NDArray[np.uint8], tile: Tile) -> NDArray[np.uint8]:
+def read_tile(source: Pixels, tile: Tile) -> Pixels:
     """The samples of (H, W, C) `source` that a tile reads, the picture's edge repeated where it reads outside."""
     height, width = source.shape[:2]
     inside = source[
@@ -73,3 +77,12 @@ def read_tile(source: NDArray[np.uint8], tile: Tile) -> NDArray[np.uint8]:
     if not (above or below or left or right):
         return inside
     return np.pad(inside, ((above, below), (left, right), (0, 0)), mode="edge")
+
+
+def inside(source: Pixels, tile: Tile, taps: tuple[AxisTaps, AxisTaps]) -> Pixels:
+    """The pixels of the source that lie in a tile, its halo left out."""
+    y, x = (
+        slice(max(span.src_start + axis.count // 2, 0), max(span.src_stop - axis.count // 2, 0))
+        for span, axis in ((tile.y, taps[1]), (tile.x, taps[0]))
+    )
+    return source[y, x]

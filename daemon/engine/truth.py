@@ -1,15 +1,28 @@
-"""A black picture is the commonest lie of a device that has lost its mind: it is told from a picture that is dark."""
+"""What a device made is not taken on its word: a picture that is black where it should not be, the commonest lie of one
+that has lost its mind, and pixels that are not those of the exact reference.
+"""
 
 from __future__ import annotations
 
+from random import Random
 from typing import Final
 
 import numpy as np
 
+from daemon.engine.reference import whole
+from daemon.engine.steps import Step
+from daemon.engine.taps import AxisTaps
+from daemon.engine.tiling import Span, Tile, span_of
 from daemon.engine.upscaler import Pixels
 from daemon.errors import DeviceFailed
 
 RGBA: Final = 4
+PLACES: Final = 2  # of a tile that are computed again, which takes a millisecond or two
+SIDE: Final = 4  # pixels, of such a place; where a picture is reduced, one is made of as many and more
+MOST_TAPS: Final = 64  # of a pixel that are computed again: that of a picture reduced a hundred times takes too long
+# Of full light. Devices prove themselves to a level before their first job; what is sought here is not rounding.
+TOLERANCE: Final = 4 / 255
+VISIBLE: Final = 1 / 255  # of alpha; what the colours under less are is a matter of rounding
 STEP: Final = 5  # every fifth row and column of the source are looked at
 # Of full light. What a filter makes of a source as light as this, on average, cannot round to nothing everywhere.
 LIGHT_ENOUGH: Final = 1 / 32
@@ -29,3 +42,27 @@ def require_light(source: Pixels, made: Pixels) -> None:
         seen = seen[:, :, 3:]  # where alpha is, something is made, if only alpha
     if seen.mean() >= LIGHT_ENOUGH * np.iinfo(source.dtype).max:
         raise DeviceFailed("the device gave a black picture for one that is not")
+
+
+def require_exact(
+    source: Pixels, taps: tuple[AxisTaps, AxisTaps], step: Step, tile: Tile, made: Pixels, chance: Random
+) -> None:
+    """Raises DeviceFailed where (rows, columns, C) `made`, a tile of `step` of `source`, is not what the reference
+    makes of it, in places that `chance` chooses: noise, a shifted picture, another job's, NaN that became nothing.
+    """
+    if max(axis.count for axis in taps) > MOST_TAPS:
+        return
+    for _ in range(PLACES):
+        y, x = _some(tile.y, taps[1], chance), _some(tile.x, taps[0], chance)
+        exact = whole.of_tile(source, taps, step, Tile(x, y))
+        there = made[y.out_start - tile.y.out_start :, x.out_start - tile.x.out_start :][: y.out_size, : x.out_size]
+        difference = np.abs(there / np.iinfo(made.dtype).max - exact)
+        if made.shape[2] == RGBA:
+            difference[exact[:, :, 3] < VISIBLE, :3] = 0.0
+        if not difference.max() <= TOLERANCE:
+            raise DeviceFailed(f"the device is {255 * difference.max():.0f} levels of 255 off the reference")
+
+
+def _some(span: Span, taps: AxisTaps, chance: Random) -> Span:
+    start = chance.randrange(span.out_start, span.out_stop)
+    return span_of(taps, range(start, min(start + (1 if taps.reduces else SIDE), span.out_stop)))

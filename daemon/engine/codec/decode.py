@@ -17,9 +17,11 @@ from daemon.engine.codec.orientation import TURNED_BY_READER, settle_orientation
 from daemon.engine.codec.pillow import opened
 from daemon.engine.codec.png.chunks import xmp_behind
 from daemon.engine.codec.profiles import from_cmyk, srgb
+from daemon.engine.codec.thumbnail import has_thumbnail
 from daemon.engine.upscaler import Pixels
 
 X_RESOLUTION: Final = 282  # a tag of TIFF 6.0
+BAND_PIXELS: Final = 1 << 22  # of what Pillow has decoded, to be copied at a time
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Picture:
 
     pixels: Pixels
     icc_profile: bytes | None = None
-    exif: bytes | None = None  # orientation already reset
+    exif: bytes | None = None  # orientation already reset, and without the thumbnail
+    has_thumbnail: bool = False  # the file has one in its EXIF
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
 
@@ -63,6 +66,7 @@ def with_what_travels(image: Image.Image, path: Path, orientation: int, pixels: 
         pixels=pixels,
         icc_profile=srgb() if image.mode == "CMYK" else image.info.get("icc_profile"),
         exif=upright_exif(image, orientation),
+        has_thumbnail=has_thumbnail(image),
         xmp=upright_xmp(xmp, orientation) if xmp else None,
         dpi=_dpi(image),
     )
@@ -83,13 +87,33 @@ def _xmp(image: Image.Image, path: Path) -> bytes | None:
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """The samples, band by band: at once, Pillow would hold two more copies of them beside its own."""
+    width, height = image.size
+    rows = max(BAND_PIXELS // width, 1)
+    if rows >= height:
+        return _samples(_plain(image))
+    bands = (image.crop((0, top, width, min(top + rows, height))) for top in range(0, height, rows))
+    pixels: NDArray[np.uint8] | None = None
+    for number, band in enumerate(bands):
+        samples = _samples(_plain(band))
+        if pixels is None:
+            pixels = np.empty((height, *samples.shape[1:]), np.uint8)
+        pixels[number * rows : number * rows + len(samples)] = samples
+    assert pixels is not None
+    return pixels
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """As grey, RGB or RGBA."""
     if image.mode == "CMYK":
-        image = from_cmyk(image)
-    elif has_alpha(image):
-        image = image.convert("RGBA")
-    elif image.mode in {"P", "YCbCr"}:
-        image = image.convert("RGB")
-    elif image.mode == "1":
-        image = image.convert("L")
+        return from_cmyk(image)
+    if has_alpha(image):
+        return image.convert("RGBA")
+    if image.mode in {"P", "YCbCr"}:
+        return image.convert("RGB")
+    return image.convert("L") if image.mode == "1" else image
+
+
+def _samples(image: Image.Image) -> NDArray[np.uint8]:
     pixels = np.asarray(image)
     return pixels[:, :, None] if pixels.ndim == 2 else pixels  # noqa: PLR2004, a grey picture has two axes

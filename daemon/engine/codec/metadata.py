@@ -11,6 +11,7 @@ from PIL import Image
 from daemon.engine.codec.decode import Picture
 from daemon.engine.codec.orientation import UNREADABLE
 from daemon.engine.codec.png.chunks import METRES_AN_INCH
+from daemon.engine.codec.thumbnail import with_thumbnail
 from daemon.executor.formats import OutputFormat
 from daemon.executor.messages import Metadata
 
@@ -56,7 +57,7 @@ def kept(
         picture = replace(picture, dpi=(asked_dpi, asked_dpi))
     if wish == "none":
         return Kept(picture.icc_profile, dpi=picture.dpi if asked_dpi else None)
-    exif = _of_this_size(picture.exif, size, picture.dpi, safe=wish == "safe") if picture.exif else None
+    exif = _of_this_size(picture, size, JPEG_EXIF if name == "jpeg" else None, safe=wish == "safe")
     if exif and name == "jpeg" and len(exif) > JPEG_EXIF:
         exif = None
     xmp = picture.xmp if wish == "all" else None  # it may repeat the place in many spellings
@@ -74,14 +75,17 @@ def _tell_density(tags: Image.Exif, dpi: tuple[float, float] | None) -> None:
         tags[X_RESOLUTION], tags[Y_RESOLUTION], tags[RESOLUTION_UNIT] = dpi[0], dpi[1], INCHES
 
 
-def _of_this_size(exif: bytes, size: tuple[int, int], dpi: tuple[float, float] | None, *, safe: bool) -> bytes | None:
-    """EXIF with the size as it is now and, where it is to be safe, without where it was taken; maker notes go then too,
-    for some cameras write the place there. EXIF that cannot be taken apart is kept whole, or if it is to be safe, not.
+def _of_this_size(picture: Picture, size: tuple[int, int], most: int | None, *, safe: bool) -> bytes | None:
+    """EXIF with the size as it is now, with a thumbnail of what is seen now where it had one and `most` bytes hold it,
+    and, where it is to be safe, without where it was taken; maker notes go then too, for some cameras write the place
+    there. EXIF that cannot be taken apart is kept whole, or if it is to be safe, not.
     """
+    if not picture.exif:
+        return None
     width, height = size
     try:
         tags = Image.Exif()
-        tags.load(exif)
+        tags.load(picture.exif)
         own = tags.get_ifd(EXIF_IFD)
         for folder, name, side in (
             *((own, PIXEL_X, width), (own, PIXEL_Y, height)),
@@ -89,10 +93,14 @@ def _of_this_size(exif: bytes, size: tuple[int, int], dpi: tuple[float, float] |
         ):
             if name in folder:
                 folder[name] = side
-        _tell_density(tags, dpi)
+        _tell_density(tags, picture.dpi)
         if safe:
             tags.pop(GPS_IFD, None)
             own.pop(MAKER_NOTE, None)
-        return tags.tobytes()
+        told = tags.tobytes()
+        if picture.has_thumbnail:
+            shown = with_thumbnail(told, picture.pixels)
+            told = shown if most is None or len(shown) <= most else told
     except UNREADABLE:
-        return None if safe else exif
+        return None if safe else picture.exif
+    return told

@@ -1,11 +1,15 @@
-"""The GPU engine: a step of a picture cut into tiles; for each tile upload, passes, readback, stitch."""
+"""The GPU engine: a step of a picture cut into tiles; for each tile upload, passes, readback, stitch. While the device
+is at one tile, the one before is stitched and the next one staged.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import reduce
+from random import Random
 from typing import Any, Final, cast
 
 import numpy as np
@@ -17,13 +21,14 @@ from daemon.engine.gpu.families import WORKSPACES
 from daemon.engine.gpu.params import TAPS_PER_BINDING
 from daemon.engine.gpu.passes import WORD, Family, Layout, TileSize, passes_of, schedule
 from daemon.engine.gpu.pipeline import Pipeline, ShaderPass
+from daemon.engine.gpu.readback import Readback
 from daemon.engine.gpu.staging import stage
 from daemon.engine.gpu.workspace import Workspace, workspace_bytes
 from daemon.engine.resampling import Resampling
 from daemon.engine.steps import Step
 from daemon.engine.taps import AxisTaps, axis_taps
-from daemon.engine.tiling import Tile, plan_tiles
-from daemon.engine.truth import require_light
+from daemon.engine.tiling import Tile, inside, plan_tiles
+from daemon.engine.truth import require_exact, require_light
 from daemon.engine.upscaler import Device, Pixels, Words
 from daemon.errors import DeviceFailed, OutOfMemory
 from daemon.executor.needs import GridTiles
@@ -59,13 +64,20 @@ def open_upscaler(adapter: Adapter) -> GpuUpscaler:
 class GpuUpscaler:
     """An engine on an opened wgpu device; see `daemon.engine.upscaler.Upscaler` for what it promises."""
 
-    def __init__(self, adapter: Adapter, handle: Any, most: tuple[int, int] = (LARGEST_TILE, LARGEST_TILE)) -> None:
+    def __init__(
+        self,
+        adapter: Adapter,
+        handle: Any,
+        most: tuple[int, int] = (LARGEST_TILE, LARGEST_TILE),
+        chance: Random | None = None,
+    ) -> None:
         self._adapter = adapter
         self._handle = handle
         self._most = most
         self._schedule = schedule(adapter.device.kind)
         self._pipelines: dict[tuple[ShaderPass, ...], Pipeline] = {}
         self._workspace: Workspace | None = None
+        self._chance = chance or Random()  # noqa: S311, it chooses places to look at
 
     @property
     def device(self) -> Device:
@@ -141,14 +153,31 @@ class GpuUpscaler:
         with device_errors("binding a tile"):
             bind_groups = workspace.bind(pipeline)
         before: Tile | None = None
-        for done, tile in enumerate(tiles, start=1):
+        on_the_way: deque[tuple[Tile, Readback]] = deque()
+        with device_errors("waiting for tiles of a job before"):
+            for readback in workspace.readbacks:
+                readback.settle()
+        for number, tile in enumerate(tiles):
+            if len(on_the_way) == len(workspace.readbacks):
+                self._take(workspace, errand, *on_the_way.popleft())
+                yield (number - len(on_the_way)) / len(tiles)
+            readback = workspace.readbacks[number % len(workspace.readbacks)]
             with device_errors("computing a tile"):
                 self._load(workspace, errand, tile, before)
-                self._run(workspace, pipeline, bind_groups, TileSize.of(tile, layout))
-                self._read(workspace, tile, errand.result, source.shape[2])
-            require_light(inside(source, tile, taps), errand.rows(tile))
+                self._run(workspace, pipeline, bind_groups, TileSize.of(tile, layout), readback)
+            on_the_way.append((tile, readback))
             before = tile
-            yield done / len(tiles)
+        while on_the_way:
+            self._take(workspace, errand, *on_the_way.popleft())
+            yield (len(tiles) - len(on_the_way)) / len(tiles)
+
+    def _take(self, workspace: Workspace, errand: Errand, tile: Tile, readback: Readback) -> None:
+        """Put a tile where it belongs, once it is computed."""
+        with device_errors("computing a tile"):
+            self._read(workspace, readback, tile, errand.result, errand.source.shape[2])
+        require_light(inside(errand.source, tile, errand.taps), errand.rows(tile))
+        made = errand.rows(tile).reshape(tile.y.out_size, tile.x.out_size, -1)
+        require_exact(errand.source, errand.taps, errand.step, tile, made, self._chance)
 
     def _halve_tiles(self) -> bool:
         """Smaller tiles from now on, for later jobs as well; False where they are at their smallest."""
@@ -181,21 +210,21 @@ class GpuUpscaler:
         workspace.write_params(TileSize.of(tile, workspace.layout), errand.step)
         workspace.write_source(stage(errand.source, tile))
 
-    def _run(self, workspace: Workspace, pipeline: Pipeline, bind_groups: list[Any], size: TileSize) -> None:
+    def _run(
+        self, workspace: Workspace, pipeline: Pipeline, bind_groups: list[Any], size: TileSize, readback: Readback
+    ) -> None:
         encoder = self._handle.create_command_encoder(label="tile")
         pipeline.record(encoder, bind_groups, workspace.threads(size, self._schedule))
         result_bytes = size.columns * size.out_rows * 4
-        encoder.copy_buffer_to_buffer(workspace.result, 0, workspace.readback, 0, result_bytes)
+        encoder.copy_buffer_to_buffer(workspace.result, 0, readback.buffer, 0, result_bytes)
         self._handle.queue.submit([encoder.finish(label="tile")])
+        readback.ask(result_bytes)
 
-    def _read(self, workspace: Workspace, tile: Tile, result: Pixels, channels: int) -> None:
-        """Copy the finished rows to their place; mapped memory dies with `unmap`, so nothing of it is kept."""
+    def _read(self, workspace: Workspace, readback: Readback, tile: Tile, result: Pixels, channels: int) -> None:
+        """Copy the finished rows to their place."""
         size = TileSize.of(tile, workspace.layout)
         place = result[tile.y.out_start : tile.y.out_stop, tile.x.out_start * channels : tile.x.out_stop * channels]
-        row_bytes = size.columns * 4
-        workspace.readback.map_sync("READ", 0, row_bytes * size.out_rows)
-        try:
-            mapped = workspace.readback.read_mapped(0, row_bytes * size.out_rows, copy=False)
+        with readback.shown() as mapped:
             rows = np.frombuffer(mapped, result.dtype).reshape(size.out_rows, -1)
             if workspace.layout.deep and channels != workspace.layout.channels:
                 pixels = rows.reshape(size.out_rows, -1, workspace.layout.channels)[:, : tile.x.out_size, :channels]
@@ -204,17 +233,6 @@ class GpuUpscaler:
             else:
                 place[:] = rows[:, : place.shape[1]]
             del rows, mapped
-        finally:
-            workspace.readback.unmap()
-
-
-def inside(source: Pixels, tile: Tile, taps: tuple[AxisTaps, AxisTaps]) -> Pixels:
-    """The pixels of the source that lie in a tile, its halo left out."""
-    y, x = (
-        slice(max(span.src_start + axis.count // 2, 0), max(span.src_stop - axis.count // 2, 0))
-        for span, axis in ((tile.y, taps[1]), (tile.x, taps[0]))
-    )
-    return source[y, x]
 
 
 def allocate_picture(size: tuple[int, int], channels: int, dtype: np.dtype[Any]) -> Pixels:

@@ -12,12 +12,14 @@ from daemon.engine.gpu.border import device_errors
 from daemon.engine.gpu.params import TAPS_PER_BINDING, TAPS_STRIDE
 from daemon.engine.gpu.passes import Layout, Schedule, TileSize
 from daemon.engine.gpu.pipeline import Pipeline
+from daemon.engine.gpu.readback import Readback
 from daemon.engine.steps import Step
 from daemon.engine.taps import AxisTaps
 
 FLOAT_BYTES: Final = np.dtype(np.float32).itemsize
 WORD_BYTES: Final = 4
 WORKING_BYTES: Final = 8  # a texel of WORKING_FORMAT, of which RGBA takes two a pixel
+ON_THE_WAY: Final = 2  # tiles: one that is computed, and one that is copied out meanwhile
 Threads = tuple[int, int]
 
 
@@ -26,11 +28,15 @@ def workspace_bytes(tile: tuple[int, int]) -> int:
     pixels = tile[0] * tile[1]
     source = pixels // 4 * 2 * WORD_BYTES
     working = pixels // 2 * 2 * WORKING_BYTES
-    return source + working + 2 * pixels * 2 * WORD_BYTES
+    return source + working + (1 + ON_THE_WAY) * pixels * 2 * WORD_BYTES
 
 
 class Workspace(ABC):
-    """What one tile at a time lives in, on one device, for tiles of up to `size`: what is the same in every family."""
+    """What tiles of up to `size` live in, on one device: what is the same in every family.
+
+    The queue of a device does one thing after the other, so the next tile may be written to what the one before is
+    computed from, as soon as that is submitted; only what the processor reads is there twice.
+    """
 
     def __init__(self, device: Any, size: TileSize, layout: Layout, taps: tuple[AxisTaps, AxisTaps]) -> None:
         import wgpu
@@ -49,7 +55,8 @@ class Workspace(ABC):
             source = (size.source_words, size.source_rows)
             self.source = self._texture("source", source, "r32uint", sampled | self._textures.COPY_DST)
             self.result = self._buffer("result", result_bytes, self._usage.STORAGE | self._usage.COPY_SRC)
-            self.readback = self._buffer("readback", result_bytes, self._usage.MAP_READ | self._usage.COPY_DST)
+            reading = self._usage.MAP_READ | self._usage.COPY_DST
+            self.readbacks = [Readback(self._buffer("readback", result_bytes, reading)) for _ in range(ON_THE_WAY)]
             self._allocate()
 
     def fits(self, size: TileSize, layout: Layout, taps: tuple[AxisTaps, AxisTaps]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from daemon.engine.polar import (
@@ -18,7 +20,7 @@ from daemon.engine.polar import (
 )
 from daemon.engine.reference.separable import Float, Samples, from_working, to_working
 from daemon.engine.resampling import Kernel, Resampling
-from daemon.engine.taps import AxisTaps, axis_taps
+from daemon.engine.taps import AxisTaps
 
 
 class Window:
@@ -39,16 +41,14 @@ class Window:
         return self.x.weights[None, :, column], self.y.weights[:, None, row]
 
 
-def resize(source: Samples, out_width: int, out_height: int, resampling: Resampling) -> Float:
-    """(H, W, C) samples of 8 or 16 bits to (out_height, out_width, C) encoded sRGB in 0..1, not rounded."""
+def by_taps(source: Samples, x: AxisTaps, y: AxisTaps, resampling: Resampling) -> Float:
+    """(H, W, C) samples of 8 or 16 bits through both axes: (outputs, outputs, C) encoded sRGB in 0..1, not rounded."""
     kernel = resampling.kernel
-    working = to_working(source, resampling.light)
-    window = Window(
-        working, axis_taps(kernel, source.shape[1], out_width), axis_taps(kernel, source.shape[0], out_height)
-    )
+    window = Window(to_working(source, resampling.light), x, y)
     form = steer(window) if kernel is Kernel.EDGE_ADAPTIVE else (1.0, 0.0, 1.0)
-    places, table = np.linspace(0, RADII[kernel], EXACT_ENTRIES), exact_table()
-    total, weights = np.zeros((out_height, out_width, source.shape[2])), np.zeros((out_height, out_width, 1))
+    places, table = _places(RADII[kernel]), exact_table()
+    size = len(y.first), len(x.first)
+    total, weights = np.zeros((*size, source.shape[2])), np.zeros((*size, 1))
     for row in range(SIDE):
         for column in range(SIDE):
             right, down = window.offset(row, column)
@@ -60,6 +60,12 @@ def resize(source: Samples, out_width: int, out_height: int, resampling: Resampl
     nearest = [window.at(CENTRE + row, CENTRE + column) for row in (0, 1) for column in (0, 1)]
     held = np.clip(total, np.minimum.reduce(nearest), np.maximum.reduce(nearest))
     return from_working(total + resampling.antiring * (held - total), resampling.light)
+
+
+@lru_cache(maxsize=2)
+def _places(radius: float) -> Float:
+    """Where the entries of the exact table are."""
+    return np.linspace(0, radius, EXACT_ENTRIES)
 
 
 def steer(window: Window) -> tuple[Float, Float, Float]:

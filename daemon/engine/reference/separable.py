@@ -1,5 +1,5 @@
-"""The reference of the separable kernels, in float64: `along_x` is the twin of `shaders/enlarge_x.wgsl` and
-`shaders/reduce_x.wgsl`, `along_y` of those along y. Slow and plain on purpose; run by tests and the self-test only.
+"""The reference of the separable kernels, in float64: the twin of `shaders/enlarge_x.wgsl`, `shaders/reduce_x.wgsl` and
+those along y. Slow and plain on purpose; run by tests, the self-test, and on a few places of each tile.
 
 Alpha: colours are multiplied by alpha *after* they have become working light and divided by it before they become
 encoded again, so that a flat colour under any alpha stays exactly that colour (multiplying linear light first and
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from daemon.engine.color import from_light, to_light
 from daemon.engine.resampling import Light, Resampling
-from daemon.engine.taps import AxisTaps, axis_taps
+from daemon.engine.taps import AxisTaps
 
 Samples = NDArray[np.uint8 | np.uint16]
 Float = NDArray[np.float64]
@@ -61,19 +61,8 @@ def filter_axis(samples: Float, taps: AxisTaps, antiring: float) -> Float:
     return total + antiring * (held - total)
 
 
-def along_x(source: Samples, out_width: int, resampling: Resampling) -> Float:
-    """(H, W, C) samples of 8 or 16 bits to (H, out_width, C) working light."""
+def by_taps(source: Samples, x: AxisTaps, y: AxisTaps, resampling: Resampling) -> Float:
+    """(H, W, C) samples of 8 or 16 bits through both axes: (outputs, outputs, C) encoded sRGB in 0..1, not rounded."""
     working = to_working(source, resampling.light).swapaxes(0, 1)
-    taps = axis_taps(resampling.kernel, source.shape[1], out_width)
-    return filter_axis(working, taps, resampling.antiring).swapaxes(0, 1)
-
-
-def along_y(working: Float, out_height: int, resampling: Resampling) -> Float:
-    """(H, W, C) working light to (out_height, W, C) encoded sRGB in 0..1, not rounded."""
-    taps = axis_taps(resampling.kernel, working.shape[0], out_height)
-    return from_working(filter_axis(working, taps, resampling.antiring), resampling.light)
-
-
-def resize(source: Samples, out_width: int, out_height: int, resampling: Resampling) -> Float:
-    """The exact result for an (H, W, C) picture: (out_height, out_width, C), encoded, 0..1, not rounded."""
-    return along_y(along_x(source, out_width, resampling), out_height, resampling)
+    along_x = filter_axis(working, x, resampling.antiring).swapaxes(0, 1)
+    return from_working(filter_axis(along_x, y, resampling.antiring), resampling.light)

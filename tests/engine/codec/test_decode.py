@@ -163,3 +163,20 @@ def test_many_chunks_that_unpack_to_a_little_each_are_refused_before_they_are_a_
 def test_the_profile_of_a_calibrated_screen_is_no_bomb(file: Path) -> None:
     file.write_bytes(with_chunk(save(noise(), "PNG"), packed(b"iCCP", 3 << 20)))
     assert decode(file).icc_profile == bytes(3 << 20)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"])
+def test_band_by_band_is_what_it_is_at_once(file: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    rgba = noise("RGBA", (40, 37))
+    image = rgba.convert("RGB").convert("CMYK") if mode == "CMYK" else rgba.convert("LA" if mode == "LA" else "RGB")
+    image = rgba if mode in {"RGBA", "PA"} else image
+    if mode not in {image.mode, "PA"}:
+        image = image.convert(mode)
+    if mode == "PA":  # a palette with transparency, as GIF and PNG have it
+        image = rgba.convert("P")
+        image.info["transparency"] = 3
+    name = {"CMYK": "TIFF", "YCbCr": "JPEG"}.get(mode, "PNG")
+    file.write_bytes(save(image.convert("RGB") if mode == "YCbCr" else image, name))
+    whole = decode(file).pixels
+    monkeypatch.setattr("daemon.engine.codec.decode.BAND_PIXELS", 40 * 5)
+    assert np.array_equal(decode(file).pixels, whole)

@@ -12,6 +12,7 @@ from daemon.engine.gpu.border import device_errors
 from daemon.engine.gpu.families import EnlargeWorkspace
 from daemon.engine.gpu.passes import SOFTWARE, Family, Layout, TileSize, passes_of
 from daemon.engine.gpu.pipeline import compile_pass
+from daemon.engine.gpu.readback import Readback
 from daemon.engine.gpu.upscaler import SMALLEST_TILE, GpuUpscaler
 from daemon.engine.resampling import Light, Resampling
 from daemon.engine.taps import AxisTaps
@@ -91,6 +92,41 @@ def test_memory_that_runs_out_in_the_middle_halves_the_tiles_and_the_share_never
     assert shares[-1] == 1
 
 
+def test_a_job_that_is_given_up_leaves_nothing_on_its_way_into_the_next(
+    engine: GpuUpscaler, own_engine: GpuUpscaler
+) -> None:
+    own_engine._most = (64, 64)
+
+    def stop(share: float) -> None:
+        if share > 0.3:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        own_engine.upscale(255 - SOURCE, (200, 200), GAMMA, stop)
+    assert np.array_equal(run(own_engine), run(engine))
+
+
+def test_the_next_tile_is_with_the_device_before_one_is_copied_out(
+    own_engine: GpuUpscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_engine._most = (64, 64)
+    done: list[str] = []
+    run_tile, read = GpuUpscaler._run, GpuUpscaler._read
+
+    def running(engine: GpuUpscaler, *arguments: Any) -> None:
+        done.append("run")
+        run_tile(engine, *arguments)
+
+    def reading(engine: GpuUpscaler, *arguments: Any) -> None:
+        done.append("read")
+        read(engine, *arguments)
+
+    monkeypatch.setattr(GpuUpscaler, "_run", running)
+    monkeypatch.setattr(GpuUpscaler, "_read", reading)
+    run(own_engine)
+    assert done == ["run", "run", *["read", "run"] * 14, "read", "read"]
+
+
 def test_a_callback_that_is_out_of_memory_stops_the_work(engine: GpuUpscaler) -> None:
     def fail(_share: float) -> None:
         raise OutOfMemory("not ours")
@@ -158,11 +194,11 @@ def test_a_tile_that_comes_out_black_is_a_failed_device(
     read, tiles = GpuUpscaler._read, []
 
     def nothing_from_the_second(
-        engine: GpuUpscaler, space: EnlargeWorkspace, tile: Tile, result: Pixels, channels: int
+        engine: GpuUpscaler, space: EnlargeWorkspace, readback: Readback, tile: Tile, result: Pixels, channels: int
     ) -> None:
         tiles.append(tile)
         if len(tiles) == 1:
-            read(engine, space, tile, result, channels)
+            read(engine, space, readback, tile, result, channels)
         else:
             result[tile.y.out_start : tile.y.out_stop, tile.x.out_start * channels : tile.x.out_stop * channels] = 0
 
@@ -170,3 +206,24 @@ def test_a_tile_that_comes_out_black_is_a_failed_device(
     with pytest.raises(DeviceFailed, match="black"):
         own_engine.upscale(SOURCE, (200, 200), Resampling(), lambda _share: None)
     assert len(tiles) == 2
+
+
+def test_pixels_that_are_not_the_exact_ones_are_a_failed_device(
+    own_engine: GpuUpscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver that hands out another job's memory, say, for one tile of many."""
+    own_engine._most = (64, 64)
+    read, tiles = GpuUpscaler._read, []
+
+    def another_jobs(
+        engine: GpuUpscaler, space: EnlargeWorkspace, readback: Readback, tile: Tile, result: Pixels, channels: int
+    ) -> None:
+        read(engine, space, readback, tile, result, channels)
+        tiles.append(tile)
+        if len(tiles) == 5:
+            result[tile.y.out_start : tile.y.out_stop, tile.x.out_start * channels : tile.x.out_stop * channels] ^= 0x55
+
+    monkeypatch.setattr(GpuUpscaler, "_read", another_jobs)
+    with pytest.raises(DeviceFailed, match="off the reference"):
+        own_engine.upscale(SOURCE, (200, 200), Resampling(), lambda _share: None)
+    assert len(tiles) == 5

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from daemon.engine.reference import polar, separable
+from daemon.engine.reference import polar, separable, whole
 from daemon.engine.resampling import Kernel, Light, Resampling
 
 THIRD_ZERO, FIRST_ZERO = 3.2383154841662362, 1.2196698912665045
@@ -84,7 +84,7 @@ def pixel(working: NDArray[np.float64], x: float, y: float, resampling: Resampli
 def test_is_what_a_plain_implementation_computes(kernel: Kernel, channels: int, antiring: float) -> None:
     source = np.random.default_rng(8).integers(0, 256, (7, 6, channels), dtype=np.uint8)
     resampling = Resampling(Light.LINEAR, antiring, kernel)
-    made = polar.resize(source, 14, 11, resampling)
+    made = whole.upscale(source, 14, 11, resampling)
     working = separable.to_working(source, Light.LINEAR)
     plain = np.array(
         [
