@@ -14,6 +14,9 @@ import structlog
 from daemon.accounts.local import local_access, share
 from daemon.accounts.login import LoginCodes
 from daemon.accounts.pairing import Pairings
+from daemon.accounts.project import Project, ProjectHttp
+from daemon.accounts.signing_keys import SigningKeys
+from daemon.accounts.users import Users
 from daemon.api.parts import ApiLimits, Parts
 from daemon.executor.intake import Intake
 from daemon.executor.intake_limits import IntakeLimits
@@ -83,6 +86,7 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         await forget_unfinished(files, waiting)
         for job in waiting:
             queue.put(job)
+        users = await stack.enter_async_context(users_of(settings))
         await executor.start()
         stack.push_async_callback(
             end,
@@ -133,6 +137,7 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             clock=time.time,
             started_at=started_at,
             figures=figures,
+            users=users,
             restarts=settings.restarts,
             safe_mode=settings.safe_mode,
         )
@@ -144,6 +149,25 @@ async def forget_unfinished(files: Files, waiting: Sequence[Job]) -> None:
         await warm_engine_digest()
         for key in left - {unfinished_key(job.image_hash, job.spec) for job in waiting}:
             await asyncio.to_thread(files.forget_unfinished, key)
+
+
+@contextlib.asynccontextmanager
+async def users_of(settings: Settings) -> AsyncIterator[Users | None]:
+    """Those of the accounts' project, whose keys are renewed meanwhile; None where there is none."""
+    if not settings.supabase_url:
+        yield None
+        return
+    project = Project(settings.supabase_url, settings.supabase_anon_key)
+    http = ProjectHttp(project)
+    keys = SigningKeys(http, settings.folders.signing_keys, time.monotonic, time.time)
+    keys.load()
+    await http.open()
+    renewing = asyncio.create_task(keys.keep())
+    try:
+        yield Users(project, http, keys, time.monotonic)
+    finally:
+        await end([renewing])
+        await http.close()
 
 
 async def end(tasks: list[asyncio.Task[None]]) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
+from urllib.parse import urlsplit
 
 Value = TypeVar("Value")
 Number = TypeVar("Number", int, float)
@@ -95,3 +98,31 @@ def log_format(text: str) -> Literal["auto", "json", "pretty"]:
     if text == "auto":
         return "auto"
     raise ValueError(text)
+
+
+def project_url(text: str) -> str:
+    """Without a slash at the end. Tokens go there, so it is encrypted, unless it is on this machine."""
+    parts = urlsplit(text)
+    own = parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if not parts.hostname or not (parts.scheme == "https" or own) or parts.query or parts.fragment or parts.username:
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+def publishable_key(text: str) -> str:
+    """One that anybody may know: before a secret one no policy of the project holds."""
+    if text.startswith("sb_secret_") or _role(text) not in {None, "anon"}:
+        raise ValueError("a secret key")
+    return text
+
+
+def _role(key: str) -> object:
+    """Of a legacy key, which is a JWT; None for one that is none."""
+    parts = key.split(".")
+    if len(parts) != 3:  # noqa: PLR2004, head, claims and signature
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:  # binascii's is one
+        return None
+    return claims.get("role", "none") if isinstance(claims, Mapping) else None

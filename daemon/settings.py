@@ -40,6 +40,11 @@ class Folders:
     def secret(self) -> Path:
         return self.state / "secret"
 
+    @property
+    def signing_keys(self) -> Path:
+        """The public ones of the accounts' project."""
+        return self.state / "signing-keys.json"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -76,6 +81,8 @@ class Settings:
     upload_stall_seconds: float
     keep_alive_seconds: float
     pairing: bool  # whether pages may ask to be paired
+    supabase_url: str  # empty where there are no accounts
+    supabase_anon_key: str
     worker_memory: int  # bytes
     drain_seconds: float
 
@@ -166,6 +173,7 @@ def read(env: Mapping[str, str] | None = None) -> Settings:
     safe_mode = value(internal.SAFE_MODE)
     devices = value(own.DEVICE)
     _check_the_supervisors(lookup)
+    _check_the_project(lookup)
     return Settings(
         folders=_folders(lookup),
         shared_dir=value(internal.SHARED_DIR),
@@ -200,6 +208,8 @@ def read(env: Mapping[str, str] | None = None) -> Settings:
         upload_stall_seconds=value(own.UPLOAD_STALL_SECONDS),
         keep_alive_seconds=value(own.KEEP_ALIVE_SECONDS),
         pairing=value(own.PAIRING),
+        supabase_url=value(own.SUPABASE_URL),
+        supabase_anon_key=value(own.SUPABASE_ANON_KEY),
         worker_memory=value(own.WORKER_MEMORY_MB),
         drain_seconds=value(own.DRAIN_SECONDS),
     )
@@ -220,3 +230,10 @@ def _check_the_supervisors(lookup: Lookup) -> None:
         f"{own_time.place} is {own_time.text!r}; it must be below drain_deadline, which is {its_time.text}: "
         "then the supervisor ends a daemon that is still at its jobs"
     )
+
+
+def _check_the_project(lookup: Lookup) -> None:
+    url, key = lookup.value(own.SUPABASE_URL), lookup.value(own.SUPABASE_ANON_KEY)
+    if bool(url) != bool(key):
+        there, missing = ("supabase_url", "supabase_anon_key") if url else ("supabase_anon_key", "supabase_url")
+        raise WrongSettings(f"{there} is set and {missing} is not; accounts need both")

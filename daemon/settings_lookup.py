@@ -44,7 +44,8 @@ class Lookup:
     def find(self, setting: Setting[Value]) -> Found:
         """Empty text means that nothing is set."""
         if text := self.own_word(setting):
-            return Found(text, f"environment {setting.variable}", setting.variable)
+            name = setting.variable if self.env.get(setting.variable, "").strip() else setting.also
+            return Found(text, f"environment {name}", name)
         if text := self.file.texts.get(setting.key, "").strip():
             return Found(text, f"file {self.file.path}", f"{self.file.path}: {setting.key}")
         if setting.systemd and (text := self.env.get(setting.systemd, "")):
@@ -53,7 +54,9 @@ class Lookup:
 
     def own_word(self, setting: Setting[Value]) -> str:
         """What the user's environment itself says."""
-        return "" if setting.key in self._not_its_own else self.env.get(setting.variable, "").strip()
+        if setting.key in self._not_its_own:
+            return ""
+        return self.env.get(setting.variable, "").strip() or self.env.get(setting.also, "").strip()
 
     def value(self, setting: Setting[Value]) -> Value:
         """The value, in the unit of `Settings`.
@@ -65,7 +68,8 @@ class Lookup:
         try:
             return setting.form.parse(found.text)
         except ValueError:
-            raise WrongSettings(f"{found.place} is {found.text!r}; it must be {setting.form.must_be}") from None
+            what = "not shown here" if setting.form.hidden else repr(found.text)
+            raise WrongSettings(f"{found.place} is {what}; it must be {setting.form.must_be}") from None
 
 
 def as_told(env: Mapping[str, str], file: ConfigFile) -> Lookup:

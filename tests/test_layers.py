@@ -65,7 +65,8 @@ MAY_IMPORT = {
 }
 # One library, one home.
 HOMES = {
-    "aiohttp": ("daemon.api", "daemon.app", "daemon.client"),
+    "aiohttp": ("daemon.api", "daemon.app", "daemon.client", "daemon.accounts.project"),
+    "jwt": ("daemon.accounts",),
     "wgpu": ("daemon.engine.gpu",),
     "PIL": ("daemon.engine.codec",),
     "imagecodecs": ("daemon.engine.codec.deep", "daemon.engine.codec.jpeg.write"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from daemon.settings_table.setting import Setting
 from daemon.settings_table.supervisors import SUPERVISORS
 
 HOME = {"HOME": "/home/ann"}
+PROJECT = {"SUPABASE_URL": "https://abc.supabase.co/", "SUPABASE_ANON_KEY": "sb_publishable_x"}
 
 
 def test_without_a_word_everything_has_a_value() -> None:
@@ -95,7 +98,13 @@ def test_folders_are_ours_by_name_else_systemds_else_the_users(monkeypatch: pyte
     assert folders(HOME).cache == Path("/home/ann/Library/Caches/pro-engine")
 
 
-OTHERS = {"host": "::1", "log_format": "json", "worker_memory_mb": "1"}
+OTHERS = {
+    "host": "::1",
+    "log_format": "json",
+    "worker_memory_mb": "1",
+    "supabase_url": "https://b.co",
+    "supabase_anon_key": "sb_publishable_y",
+}
 BY_KIND = {Kind.WHOLE: "7", Kind.NUMBER: "8", Kind.WORDS: "http://x:1", Kind.FOLDER: "/x", Kind.TEXT: "x"}
 
 
@@ -108,7 +117,8 @@ def another(setting: Setting[Any]) -> str:
 
 @pytest.mark.parametrize("setting", [one for one in EVERY if one not in SUPERVISORS], ids=lambda one: one.key)
 def test_each_setting_of_the_table_counts(setting: Setting[Any]) -> None:
-    assert read(HOME | {setting.variable: another(setting)}) != read(HOME)
+    before = HOME | (PROJECT if setting.key.startswith("supabase") else {})
+    assert read(before | {setting.variable: another(setting)}) != read(before)
 
 
 def test_units_are_turned_into_bytes_pixels_and_seconds() -> None:
@@ -171,3 +181,41 @@ def test_the_settings_load_nothing_heavy() -> None:
     says = "import sys, daemon.settings; print(sorted({'pydantic', 'aiohttp', 'asyncio', 'rich'} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", says], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
+
+
+def legacy_key(role: str) -> str:
+    """As projects had them: a JWT, here without a signature that anybody would check."""
+    claims = base64.urlsafe_b64encode(json.dumps({"role": role}).encode()).rstrip(b"=").decode()
+    return f"eyJhbGciOiJIUzI1NiJ9.{claims}.c2lnbmF0dXJl"
+
+
+def test_a_project_is_named_by_the_names_that_others_have_for_it_or_by_ours() -> None:
+    found = read(HOME | PROJECT)
+    assert (found.supabase_url, found.supabase_anon_key) == ("https://abc.supabase.co", "sb_publishable_x")
+    ours = read(HOME | PROJECT | {"PRO_ENGINE_SUPABASE_URL": "http://localhost:54321"})
+    assert ours.supabase_url == "http://localhost:54321"
+    assert read(HOME).supabase_url == ""
+    assert read(HOME | PROJECT | {"SUPABASE_ANON_KEY": legacy_key("anon")}).supabase_anon_key == legacy_key("anon")
+
+
+@pytest.mark.parametrize("key", ["sb_secret_abc", legacy_key("service_role"), legacy_key("postgres")])
+def test_a_secret_key_is_refused_and_not_repeated(key: str) -> None:
+    with pytest.raises(WrongSettings, match="never a secret one") as refused:
+        read(HOME | PROJECT | {"SUPABASE_ANON_KEY": key})
+    assert key not in refused.value.message
+    assert "SUPABASE_ANON_KEY" in refused.value.message
+
+
+@pytest.mark.parametrize("missing", sorted(PROJECT))
+def test_half_a_project_is_none(missing: str) -> None:
+    with pytest.raises(WrongSettings, match="accounts need both"):
+        read(HOME | {name: value for name, value in PROJECT.items() if name != missing})
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["abc.supabase.co", "http://abc.supabase.co", "ftp://localhost", "https://", "https://a:b@c.co", "https://a.co?x"],
+)
+def test_an_address_that_tokens_must_not_go_to_is_refused(url: str) -> None:
+    with pytest.raises(WrongSettings, match="SUPABASE_URL"):
+        read(HOME | PROJECT | {"SUPABASE_URL": url})

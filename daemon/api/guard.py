@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from daemon.accounts.caller import Caller
+from daemon.accounts.users import looks_like_a_users
 from daemon.api.parts import CALLER, PARTS, Parts
 from daemon.api.route import Access, read_query, route_of
 from daemon.api.wire.jobs import ResultQuery
@@ -29,7 +30,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     route = route_of(request)
     access = route.access if route is not None else Access.CALLER  # a stranger does not learn which paths there are
     if access not in {Access.OPEN, Access.OWN_WAY}:
-        request[CALLER] = _caller(request, parts, access)
+        request[CALLER] = await _caller(request, parts, access)
     return await handler(request)
 
 
@@ -96,25 +97,28 @@ def _preflight(request: web.Request, origin: str) -> dict[str, str]:
     return headers
 
 
-def _caller(request: web.Request, parts: Parts, access: Access) -> Caller:
+async def _caller(request: web.Request, parts: Parts, access: Access) -> Caller:
     if access is Access.TICKET and (ticket := read_query(request, ResultQuery).ticket):
         owner = parts.access.owner_by_ticket(ticket, request.match_info["id"], parts.clock())
         if parts.pairings.is_shut_out(owner):
             raise InvalidToken("the page that this link was made for may not use the service any more")
         return Caller(owner)
-    caller = identify(request, bearer(request))
+    caller = await identify(request, bearer(request))
     if access is Access.ADMIN and not caller.is_admin:
         raise NotPermitted("only the machine's own token administers this service; `pro-engine token` shows it")
     return caller
 
 
-def identify(request: web.Request, token: str) -> Caller:
+async def identify(request: web.Request, token: str) -> Caller:
     """Who sends a token with this request, in a header or in the first message of a WebSocket.
 
     Raises:
         InvalidToken: nobody that we know.
+        AccountsUnavailable: it may be a user's, and that cannot be told now.
     """
     parts = request.app[PARTS]
+    if parts.users is not None and looks_like_a_users(token):
+        return await parts.users.caller(token)
     return parts.pairings.caller(token, request.headers.get(hdrs.ORIGIN)) or parts.access.caller(token)
 
 

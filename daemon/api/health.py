@@ -77,9 +77,17 @@ def _services(parts: Parts, devices: ExecutorStatus) -> dict[str, dict[str, Any]
             "waiting": len(parts.queue),
             "running": parts.runner.running,
         },
-        "supabase": {"status": "off", "reason": "local mode"},
+        "supabase": _accounts(parts),
         "usage_stream": {"status": "off", "reason": "local mode"},
     }
+
+
+def _accounts(parts: Parts) -> dict[str, Any]:
+    if parts.users is None:
+        return {"status": "off", "reason": "local mode"}
+    if parts.users.reached:
+        return {"status": "ok"}
+    return {"status": "unreachable", "reason": "tokens are checked by the keys that were fetched last"}
 
 
 def _system(parts: Parts) -> dict[str, Any]:

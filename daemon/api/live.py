@@ -28,7 +28,15 @@ from daemon.api.wire.messages import (
     SubscribeMessage,
     read_client_message,
 )
-from daemon.errors import AccessTokenRequired, BadRequest, InvalidToken, NotFound, ProEngineError, TooManySubscribers
+from daemon.errors import (
+    AccessTokenRequired,
+    AccountsUnavailable,
+    BadRequest,
+    InvalidToken,
+    NotFound,
+    ProEngineError,
+    TooManySubscribers,
+)
 from daemon.jobs.events import Subscriber
 from daemon.store.jobs import JobEvent
 
@@ -69,14 +77,14 @@ async def _let_in(request: web.Request, socket: web.WebSocketResponse) -> Caller
     """Who it is; None, and the socket closed, where nobody proves to be anybody in time."""
     try:
         if hdrs.AUTHORIZATION in request.headers:
-            return _note(request, bearer(request))
+            return await _note(request, bearer(request))
         message = await socket.receive(timeout=AUTH_SECONDS)
         if message.type is not WSMsgType.TEXT:
             return None
         first = read_client_message(message.data)
         if not isinstance(first, AuthMessage):
             raise AccessTokenRequired("the first message must be of type auth")
-        caller = _note(request, first.token)
+        caller = await _note(request, first.token)
     except TimeoutError:
         await _refuse(socket, AccessTokenRequired("no auth message came in time"))
     except ProEngineError as error:
@@ -88,9 +96,9 @@ async def _let_in(request: web.Request, socket: web.WebSocketResponse) -> Caller
     return None
 
 
-def _note(request: web.Request, token: str) -> Caller:
+async def _note(request: web.Request, token: str) -> Caller:
     """Who it is, kept with the request: whoever is shut out later is to be found."""
-    request[CALLER] = caller = identify(request, token)
+    request[CALLER] = caller = await identify(request, token)
     return caller
 
 
@@ -114,10 +122,10 @@ async def _converse(request: web.Request, socket: web.WebSocketResponse, subscri
             try:
                 asked = read_client_message(message.data)
                 if isinstance(asked, AuthMessage):
-                    _same_owner(request, asked.token, subscriber.owner)
+                    await _same_owner(request, asked.token, subscriber.owner)
                     await _send_model(socket, AuthenticatedMessage(store=request.app[PARTS].store))
                     continue
-            except (BadRequest, InvalidToken) as error:
+            except (BadRequest, InvalidToken, AccountsUnavailable) as error:
                 await _send_error(socket, error)
                 continue
             await _stop(teller)
@@ -126,8 +134,8 @@ async def _converse(request: web.Request, socket: web.WebSocketResponse, subscri
         await _stop(teller)
 
 
-def _same_owner(request: web.Request, token: str, owner: str) -> None:
-    caller = identify(request, token)
+async def _same_owner(request: web.Request, token: str, owner: str) -> None:
+    caller = await identify(request, token)
     if caller.owner != owner:
         raise InvalidToken("this connection belongs to another user")
     request[CALLER] = caller

@@ -12,6 +12,7 @@ from daemon.accounts.caller import Caller
 from daemon.accounts.local import LocalAccess
 from daemon.accounts.login import LoginCodes
 from daemon.accounts.pairing import Pairings
+from daemon.accounts.users import Users
 from daemon.api.sending import SEND_SECONDS
 from daemon.api.wire.jobs import JobOut, job_out
 from daemon.api.wire.messages import EventTexts
@@ -66,6 +67,7 @@ class Parts:
     clock: Callable[[], float]
     started_at: float
     figures: Figures
+    users: Users | None = None  # of the accounts' project, where there is one
     restarts: int = 0  # daemons that ended unasked under our supervisor
     safe_mode: bool = False  # the supervisor does not trust the GPU
     texts: EventTexts = field(default_factory=EventTexts)

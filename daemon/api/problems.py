@@ -44,6 +44,7 @@ STATUS: Final[Mapping[str, int]] = {
     "daemon_unavailable": 503,  # never ours: the supervisor says it in our place, and in our form
     "too_many_subscribers": 503,
     "intake_unavailable": 503,
+    "accounts_unavailable": 503,
     "store_busy": 503,
     "disk_full": 507,
 }
@@ -56,6 +57,7 @@ RETRIED: Final = frozenset(
         "draining",
         "daemon_unavailable",
         "intake_unavailable",
+        "accounts_unavailable",
         "store_busy",
     }
 )

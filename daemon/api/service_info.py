@@ -9,7 +9,7 @@ from aiohttp import web
 
 from daemon.api.parts import PARTS
 from daemon.api.route import answer
-from daemon.api.wire.about import Capabilities, Limits, ServiceInfoOut
+from daemon.api.wire.about import Capabilities, Limits, ServiceInfoOut, Supabase
 from daemon.api.wire.fields import SCALES
 from daemon.executor.formats import FACTS, sources
 from daemon.jobs.job import LEAST_RATIO, MOST_RATIO, ModelName
@@ -20,14 +20,15 @@ NEEDS: Final = {"tiles", "footprint"}  # of a device: what preflight counts by
 async def service_info(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     devices = parts.executor.status().devices
+    project = parts.users.project if parts.users else None
     sockname = request.transport.get_extra_info("sockname") if request.transport else None
     return answer(
         ServiceInfoOut(
             version=version("pro-engine"),
             port=sockname[1] if sockname else None,
             status="draining" if parts.submission.draining else "available",
-            auth="local",
-            supabase=None,
+            auth="supabase" if parts.users else "local",
+            supabase=Supabase(url=project.url, publishable_key=project.key) if project else None,
             capabilities=Capabilities(
                 devices=[device.model_dump(exclude=NEEDS) for device in devices],
                 models=list(get_args(ModelName)),

@@ -10,6 +10,7 @@ from typing import Any
 from daemon.errors.base import ProEngineError
 from daemon.errors.callers import (
     AccessTokenRequired,
+    AccountsUnavailable,
     InvalidToken,
     NotPermitted,
     OriginNotAllowed,
@@ -58,6 +59,7 @@ from daemon.errors.work import (
 
 __all__ = [
     "AccessTokenRequired",
+    "AccountsUnavailable",
     "BadRequest",
     "BrokenImage",
     "Cancelled",

@@ -17,6 +17,12 @@ class InvalidToken(ProEngineError):
     code = "invalid_token"
 
 
+class AccountsUnavailable(ProEngineError):
+    """Whose token it is cannot be told now: the project of the accounts is out of reach."""
+
+    code = "accounts_unavailable"
+
+
 class NotPermitted(ProEngineError):
     """It is known who asks, and that is not enough: administration needs the machine's own token."""
 

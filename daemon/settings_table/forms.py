@@ -49,6 +49,19 @@ NAMES: Final[Form[tuple[str, ...]]] = Form(
     Kind.WORDS, "names of this machine, divided by commas", parsing.or_nothing(parsing.words, ())
 )
 
+PROJECT_URL: Final = Form(
+    Kind.TEXT,
+    "an address such as https://abc.supabase.co; http only on this machine",
+    parsing.or_nothing(parsing.project_url, ""),
+)
+PUBLISHABLE_KEY: Final = Form(
+    Kind.TEXT,
+    "the publishable key (sb_publishable_…) or the legacy anon key, and never a secret one: before that no policy of"
+    " the project holds, so it must not be on a user's machine",
+    parsing.or_nothing(parsing.publishable_key, ""),
+    hidden=True,
+)
+
 # of internal settings, which no file has
 WORD: Final = Form(Kind.TEXT, "a word", str)
 COUNT_FROM_NOTHING: Final = Form(Kind.WHOLE, "a whole number, 0 or more", parsing.whole(0))

@@ -65,6 +65,22 @@ HOSTS: Final = Setting(
     "Further names by which a `Host` header may call the service, for use over a network",
     default_is="none",
 )
+SUPABASE_URL: Final = Setting(
+    "supabase_url",
+    "",
+    forms.PROJECT_URL,
+    "The Supabase project whose users may use the service; `SUPABASE_URL` says the same",
+    default_is="none",
+    also="SUPABASE_URL",
+)
+SUPABASE_ANON_KEY: Final = Setting(
+    "supabase_anon_key",
+    "",
+    forms.PUBLISHABLE_KEY,
+    "The key of that project which anybody may know; `SUPABASE_ANON_KEY` says the same",
+    default_is="none",
+    also="SUPABASE_ANON_KEY",
+)
 STATE_DIR: Final = Setting(
     "state_dir",
     _state,

@@ -30,6 +30,7 @@ class Form(Generic[Value]):
     must_be: str
     parse: Callable[[str], Value]  # raises ValueError
     unit: str = ""  # of the text; the value may be in another
+    hidden: bool = False  # a wrong one is not repeated: it may be a secret
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Setting(Generic[Value]):
     does: str  # a sentence without its full stop
     default_is: str = ""  # words for a default that depends on the machine
     systemd: str = ""  # the variable by which systemd says the same
+    also: str = ""  # and the one by which other programs are told the same: as good as ours
     told: Told = Told.NEVER
     reload: bool = True  # whether SIGHUP has a new value in the file taken up; else only a restart of the supervisor
     internal: bool = False  # between our own processes, or from a unit: not in the file, and not shown

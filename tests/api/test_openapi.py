@@ -36,7 +36,7 @@ DOCUMENT = document(ROUTES, "0.1.0")
 # What no client of the API meets: said by commands and at the start.
 OF_COMMANDS = {"wrong_settings", "store_too_new", "service_unreachable", "service_refused"} | {"unexpected_answer"}
 # What a job ends with that is no failure: its state says it.
-OF_STATES = {"cancelled"}
+OF_STATES = {"cancelled", "set_aside"}
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:

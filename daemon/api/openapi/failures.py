@@ -9,6 +9,7 @@ from daemon.api.problems import STATUS
 from daemon.api.route import Access, Route
 from daemon.errors import (
     AccessTokenRequired,
+    AccountsUnavailable,
     BadRequest,
     BrokenImage,
     DaemonUnavailable,
@@ -37,9 +38,9 @@ OF_ALL: Final[Errors] = (
 )
 BY_ACCESS: Final[Mapping[Access, Errors]] = {
     Access.OPEN: (),
-    Access.CALLER: (AccessTokenRequired, InvalidToken),
-    Access.TICKET: (AccessTokenRequired, InvalidToken),
-    Access.ADMIN: (AccessTokenRequired, InvalidToken, NotPermitted),
+    Access.CALLER: (AccessTokenRequired, InvalidToken, AccountsUnavailable),
+    Access.TICKET: (AccessTokenRequired, InvalidToken, AccountsUnavailable),
+    Access.ADMIN: (AccessTokenRequired, InvalidToken, AccountsUnavailable, NotPermitted),
     Access.OWN_WAY: (),  # what is wrong is said over the socket
 }
 OF_NO_ROUTE: Final[Errors] = (NotFound, MethodNotAllowed)  # what a path or a method gets that leads nowhere
