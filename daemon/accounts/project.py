@@ -12,6 +12,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
 from daemon.errors import AccountsUnavailable
 
+RETRY_SECONDS: Final = 10
 SECONDS: Final = ClientTimeout(total=5.0, connect=2.0)
 
 
@@ -59,7 +60,8 @@ class ProjectHttp:
                 body = await response.read()
                 status = response.status
         except (ClientError, TimeoutError, OSError) as error:
-            raise AccountsUnavailable(f"the project of your account cannot be reached: {error}") from error
+            why = f"the project of your account cannot be reached: {error}"
+            raise AccountsUnavailable(why, retry_after=RETRY_SECONDS) from error
         try:
             return status, json.loads(body)
         except ValueError:

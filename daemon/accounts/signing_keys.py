@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from daemon.accounts.project import ProjectHttp
+from daemon.accounts.project import RETRY_SECONDS, ProjectHttp
 from daemon.errors import AccountsUnavailable, InvalidToken
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ class SigningKeys:
         if (key := self._known(key_id)) is not None:
             return key
         if not self._younger_than(FRESH + AGAIN):
-            raise AccountsUnavailable("the project of your account cannot be reached, and its keys are not known here")
+            why = "the project of your account cannot be reached, and its keys are not known here"
+            raise AccountsUnavailable(why, retry_after=RETRY_SECONDS)
         raise InvalidToken("the access token is signed by a key that the project does not have")
 
     def _known(self, key_id: str) -> PyJWK | None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from daemon.accounts.caller import Caller
 from daemon.accounts.digest import digest
-from daemon.accounts.project import Project, ProjectHttp
+from daemon.accounts.project import RETRY_SECONDS, Project, ProjectHttp
 from daemon.accounts.signing_keys import ALGORITHMS, OK, SigningKeys
 from daemon.errors import AccountsUnavailable, InvalidToken
 
@@ -140,4 +140,4 @@ class AskedTokens:
                 return str(uuid.UUID(found["id"]))
         except (AttributeError, KeyError, TypeError, ValueError):
             pass
-        raise AccountsUnavailable(f"the project of your account answers {status}")
+        raise AccountsUnavailable(f"the project of your account answers {status}", retry_after=RETRY_SECONDS)

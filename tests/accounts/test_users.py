@@ -54,15 +54,16 @@ WRONG: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=str)
+@pytest.mark.parametrize("wrong", WRONG, ids=range(len(WRONG)))
 async def test_one_claim_that_is_wrong_is_enough(accounts: Accounts, wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidToken):
         await accounts.users.caller(accounts.fake.token(**wrong))
 
 
-@pytest.mark.parametrize("claims", [{"exp": NOW - 20}, {"iat": NOW + 20}, {"nbf": NOW + 20}], ids=str)
-async def test_clocks_may_differ_by_half_a_minute(accounts: Accounts, claims: dict[str, Any]) -> None:
-    assert await accounts.users.caller(accounts.fake.token(sub=USER, **claims)) == Caller(USER)
+@pytest.mark.parametrize(("claim", "off"), [("exp", -20), ("iat", 20), ("nbf", 20)])
+async def test_clocks_may_differ_by_half_a_minute(accounts: Accounts, claim: str, off: int) -> None:
+    token = accounts.fake.token(sub=USER, **{claim: int(time.time()) + off})
+    assert await accounts.users.caller(token) == Caller(USER)
 
 
 async def test_forgeries_are_refused(accounts: Accounts) -> None:
