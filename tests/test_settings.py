@@ -105,7 +105,14 @@ OTHERS = {
     "supabase_url": "https://b.co",
     "supabase_anon_key": "sb_publishable_y",
 }
-BY_KIND = {Kind.WHOLE: "7", Kind.NUMBER: "8", Kind.WORDS: "http://x:1", Kind.FOLDER: "/x", Kind.TEXT: "x"}
+BY_KIND = {
+    Kind.WHOLE: "7",
+    Kind.NUMBER: "8",
+    Kind.WORDS: "http://x:1",
+    Kind.FOLDER: "/x",
+    Kind.TEXT: "x",
+    Kind.MAYBE_TEXT: "x",
+}
 
 
 def another(setting: Setting[Any]) -> str:

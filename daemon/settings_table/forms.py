@@ -50,12 +50,12 @@ NAMES: Final[Form[tuple[str, ...]]] = Form(
 )
 
 PROJECT_URL: Final = Form(
-    Kind.TEXT,
+    Kind.MAYBE_TEXT,
     "an address such as https://abc.supabase.co; http only on this machine",
     parsing.or_nothing(parsing.project_url, ""),
 )
 PUBLISHABLE_KEY: Final = Form(
-    Kind.TEXT,
+    Kind.MAYBE_TEXT,
     "the publishable key (sb_publishable_…) or the legacy anon key, and never a secret one: before that no policy of"
     " the project holds, so it must not be on a user's machine",
     parsing.or_nothing(parsing.publishable_key, ""),

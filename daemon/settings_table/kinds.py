@@ -16,6 +16,7 @@ class Kind(Enum):
     """What a value in the file must be, in words."""
 
     TEXT = "text"
+    MAYBE_TEXT = "text, or an empty one for none"
     WORDS = "text, or a list of texts"
     WHOLE = "a whole number"
     NUMBER = "a number"
@@ -27,7 +28,9 @@ def text_of(kind: Kind, value: Any) -> str | None:
     """The text of a value of that kind; None for one that is not. Empty text means that nothing is set."""
     if kind is Kind.WORDS and isinstance(value, list):
         return ",".join(value) if all(_is_text(word) and "," not in word for word in value) else None
-    if kind in {Kind.TEXT, Kind.WORDS}:
+    if kind is Kind.MAYBE_TEXT and value == "":
+        return ""
+    if kind in {Kind.TEXT, Kind.MAYBE_TEXT, Kind.WORDS}:
         return value if _is_text(value) else None
     if kind is Kind.FOLDER:
         return _folder(value) if _is_text(value) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 import pytest_asyncio
@@ -67,7 +68,7 @@ async def test_others_see_and_clear_only_what_their_own_jobs_made(
     kept: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await kept.submit()
-    monkeypatch.setattr("daemon.api.guard.identify", lambda *_: Caller("http://localhost:3002"))
+    monkeypatch.setattr("daemon.api.guard.identify", AsyncMock(return_value=Caller("http://localhost:3002")))
     async with kept.session.post("/api/process", data=png(), headers={"Prefer": "wait=30"}) as response:
         assert (await response.json())["state"] == "done"
     seen = (await kept.json("GET", "/api/cache"))[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -61,7 +62,7 @@ async def test_a_held_queue_is_still_held_after_a_restart_and_its_jobs_wait(tmp_
 async def test_only_the_machines_own_token_holds_the_queue(
     service: Service, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.api.guard.identify", lambda *_: Caller("http://localhost:3002"))
+    monkeypatch.setattr("daemon.api.guard.identify", AsyncMock(return_value=Caller("http://localhost:3002")))
     status, problem = await service.json("POST", path)
     assert (status, problem["code"]) == (403, "not_permitted")
     assert (await service.json("GET", "/api/queue"))[0] == 200

@@ -15,6 +15,7 @@ letters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 words = st.text(letters, min_size=1).filter(lambda word: bool(word.strip()) and "," not in word)
 VALUES = {
     Kind.TEXT: words,
+    Kind.MAYBE_TEXT: words | st.just(""),
     Kind.WORDS: st.lists(words.map(str.strip), min_size=1),
     Kind.WHOLE: st.integers(),
     Kind.NUMBER: st.one_of(st.integers(-(2**53), 2**53), st.floats(allow_nan=False)),
@@ -41,6 +42,7 @@ def test_a_value_is_the_same_after_the_way_through_text_and_back(kind: Kind, dra
 def test_a_value_of_another_kind_has_no_text(kind: Kind, value: Any) -> None:
     taken: dict[Kind, type | tuple[type, ...]] = {
         Kind.TEXT: str,
+        Kind.MAYBE_TEXT: str,
         Kind.WORDS: (str, list),
         Kind.WHOLE: int,
         Kind.NUMBER: (int, float),

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -33,7 +34,7 @@ async def test_every_family_of_the_table_is_there(service: Service) -> None:
 async def test_it_is_for_the_machines_own_token_alone(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     async with service.stranger() as stranger, stranger.get("/metrics") as response:
         assert response.status == 401
-    monkeypatch.setattr(guard, "identify", lambda _request, _token: Caller("ann"))
+    monkeypatch.setattr(guard, "identify", AsyncMock(return_value=Caller("ann")))
     async with service.session.get("/metrics") as response:
         assert response.status == 403
         assert (await response.json())["code"] == "not_permitted"
