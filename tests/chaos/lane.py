@@ -240,11 +240,15 @@ class Lane:
 
 
 def free_port() -> int:
-    """A port below the ephemeral range that was free a moment ago, on every address."""
+    """A port below the ephemeral range that was free a moment ago, on every address, for a client as well: to that one
+    the TIME_WAIT of an earlier round is a hindrance, which `create_server` passes over.
+    """
     while True:
         port = random.choice(RANDOM_PORTS)
-        try:
-            with socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True):
-                return port
-        except OSError:
-            continue
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            try:
+                probe.bind(("::", port))
+            except OSError:
+                continue
+            return port

@@ -46,6 +46,10 @@ class Held:
             loop.remove_reader(watched)
             os.close(watched)
 
+    def wait(self, seconds: float) -> None:
+        """For its death, so long at most; nothing else is done meanwhile."""
+        select.select([self._pidfd], [], [], seconds)
+
     def close(self) -> None:
         os.close(self._pidfd)
 

@@ -31,6 +31,7 @@ OVER = (sys.executable, "-P", "-m", "supervisor", "--")
 STAND_IN = (*OVER, sys.executable, str(HERE.parent / "supervisor" / "stand_in_daemon.py"))
 BREAKABLE = (*OVER, sys.executable, "-P", str(HERE / "breakable_daemon.py"))
 WORKER = "daemon.engine.worker"
+DYING_SECONDS = 5.0
 ASK_EVERY = 0.01
 LOOK_EVERY = 0.05  # where an answer costs the service something, and nobody counts how long it took
 
@@ -179,6 +180,8 @@ class Service:
         for daemon in self.daemons.values():
             daemon.signal(signal.SIGKILL)
         self.spawned.wait()
+        for daemon in self.daemons.values():
+            daemon.wait(DYING_SECONDS)  # until then it has the port
         if others:
             end_folder(self.state_dir)
 
