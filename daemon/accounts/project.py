@@ -30,7 +30,7 @@ class Project:
 
 
 class ProjectHttp:
-    """One pool of connections to the project, from `async with` on."""
+    """One pool of connections to the project, from `open` to `close`."""
 
     def __init__(self, project: Project) -> None:
         self._project = project

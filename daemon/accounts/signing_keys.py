@@ -84,7 +84,7 @@ class SigningKeys:
                 await self._fetch()
         if (key := self._known(key_id)) is not None:
             return key
-        if not self._younger_than(FRESH + AGAIN):
+        if not self.reached:
             why = "the project of your account cannot be reached, and its keys are not known here"
             raise AccountsUnavailable(why, retry_after=RETRY_SECONDS)
         raise InvalidToken("the access token is signed by a key that the project does not have")

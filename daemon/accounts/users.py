@@ -123,7 +123,12 @@ class AskedTokens:
         async with self._locks.setdefault(name, asyncio.Lock()):  # one question for each, however many wait
             asked = self._known.get(name)
             if asked is None or self._steady() - asked.at >= ASKED_SECONDS:
-                asked = self._known[name] = _Asked(await self._ask(token), self._steady())
+                try:
+                    user = await self._ask(token)
+                except AccountsUnavailable:
+                    self._locks.pop(name, None)  # it has no answer to be forgotten with
+                    raise
+                asked = self._known[name] = _Asked(user, self._steady())
                 self._known.move_to_end(name)
                 while len(self._known) > MOST_ASKED:
                     self._locks.pop(self._known.popitem(last=False)[0], None)

@@ -12,13 +12,13 @@ from daemon.engine.filters import Filter
 from daemon.engine.reference import filters, whole
 from daemon.engine.resampling import Resampling
 from daemon.engine.steps import Step
+from daemon.engine.truth import levels_off
 from daemon.engine.upscaler import Pixels, Upscaler, Words
 from daemon.errors import DeviceFailed
 
 GOLDEN_SIZE: Final = (37, 29)  # odd, so that no row ends on a word
 GOLDEN_OUT: Final = (93, 73)  # a ratio that is no whole number
 GOLDEN_LESS: Final = (15, 11)  # nor when reducing
-RGBA: Final = 4
 TOLERANCE: Final = 1.0  # levels of 255
 DEEP_TOLERANCE: Final = 4.0  # levels of 65535: single precision, with a driver's own power and exponential
 
@@ -82,17 +82,9 @@ def prove(upscaler: Upscaler, proof: Proof) -> None:
             raise DeviceFailed(f"the self-test gave a picture of shape {got.shape}, not {expected.shape}")
         if not got.any():
             raise DeviceFailed("the self-test gave a black picture")
-        error = _difference(got, expected, white)
+        error = levels_off(got, expected, white)
         if not error <= tolerance:
             raise DeviceFailed(f"the self-test is {error:.1f} levels of {white} off the reference")
-
-
-def _difference(got: Pixels, expected: NDArray[np.float64], white: int) -> float:
-    """The largest, in levels; without colours under an alpha of less than 1 of 255, which rounding decides."""
-    difference = np.abs(got - expected)
-    if expected.shape[2] == RGBA:
-        difference[expected[:, :, 3] < white / 255, :3] = 0.0
-    return float(difference.max())
 
 
 def _ignore_progress(_fraction: float) -> None:

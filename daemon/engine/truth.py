@@ -8,6 +8,7 @@ from random import Random
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daemon.engine.reference import whole
 from daemon.engine.steps import Step
@@ -22,7 +23,6 @@ SIDE: Final = 4  # pixels, of such a place; where a picture is reduced, one is m
 MOST_TAPS: Final = 64  # of a pixel that are computed again: that of a picture reduced a hundred times takes too long
 # Of full light. Devices prove themselves to a level before their first job; what is sought here is not rounding.
 TOLERANCE: Final = 4 / 255
-VISIBLE: Final = 1 / 255  # of alpha; what the colours under less are is a matter of rounding
 STEP: Final = 5  # every fifth row and column of the source are looked at
 # Of full light. What a filter makes of a source as light as this, on average, cannot round to nothing everywhere.
 LIGHT_ENOUGH: Final = 1 / 32
@@ -56,11 +56,18 @@ def require_exact(
         y, x = _some(tile.y, taps[1], chance), _some(tile.x, taps[0], chance)
         exact = whole.of_tile(source, taps, step, Tile(x, y))
         there = made[y.out_start - tile.y.out_start :, x.out_start - tile.x.out_start :][: y.out_size, : x.out_size]
-        difference = np.abs(there / np.iinfo(made.dtype).max - exact)
-        if made.shape[2] == RGBA:
-            difference[exact[:, :, 3] < VISIBLE, :3] = 0.0
-        if not difference.max() <= TOLERANCE:
-            raise DeviceFailed(f"the device is {255 * difference.max():.0f} levels of 255 off the reference")
+        white = np.iinfo(made.dtype).max
+        off = levels_off(there, white * exact, white) / white
+        if not off <= TOLERANCE:
+            raise DeviceFailed(f"the device is {255 * off:.0f} levels of 255 off the reference")
+
+
+def levels_off(got: Pixels, expected: NDArray[np.float64], white: int) -> float:
+    """The largest difference; without colours under an alpha of less than 1 of 255, which rounding decides."""
+    difference = np.abs(got - expected)
+    if expected.shape[2] == RGBA:
+        difference[expected[:, :, 3] < white / 255, :3] = 0.0
+    return float(difference.max())
 
 
 def _some(span: Span, taps: AxisTaps, chance: Random) -> Span:

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from daemon.executor.executor import Assignment, ExecutorStatus
-from daemon.executor.messages import DeviceFacts, Done, Rejection
+from daemon.executor.messages import Cancel, DeviceFacts, Done, MakeWay, Rejection
 from daemon.executor.slot import WorkerOptions, WorkerSlot
 
 AUTO: Final = "auto"
@@ -92,13 +92,11 @@ class LocalExecutor:
 
     def cancel(self, job: str) -> None:
         for slot in self._slots:
-            if slot.job == job:
-                slot.cancel()
+            slot.tell(Cancel(job=job))
 
     def set_aside(self, job: str) -> None:
         for slot in self._slots:
-            if slot.job == job:
-                slot.set_aside()
+            slot.tell(MakeWay(job=job))
 
     def status(self) -> ExecutorStatus:
         devices: list[DeviceFacts] = [slot.opened.device for slot in self._slots if slot.opened]

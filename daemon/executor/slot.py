@@ -222,13 +222,10 @@ class WorkerSlot:
                 self._ready.clear()
                 child.kill()
 
-    def cancel(self) -> None:
-        if self._child is not None and self._attempt is not None:
-            self._child.send(Cancel(job=self._attempt.assignment.job))
-
-    def set_aside(self) -> None:
-        if self._child is not None and self._attempt is not None:
-            self._child.send(MakeWay(job=self._attempt.assignment.job))
+    def tell(self, message: Cancel | MakeWay) -> None:
+        """What is to become of the job that is done here, if it is the one."""
+        if self._child is not None and self.job == message.job:
+            self._child.send(message)
 
     def rejections(self) -> list[Rejection]:
         found = {rejection.name: rejection for rejection in (self.opened.rejected if self.opened else [])}

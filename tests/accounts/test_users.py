@@ -136,6 +136,7 @@ async def test_a_project_that_cannot_say_is_no_no(accounts: Accounts, status: in
     accounts.fake.fails = status
     with pytest.raises(AccountsUnavailable):
         await accounts.users.caller(token)
+    assert not accounts.users._asked._locks, "what nobody can tell is not kept"
     accounts.fake.fails = None
     await accounts.users.caller(token)
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
-from daemon.engine.codec.journal import Journal
-
-PIECE: Final = 1 << 20
+from daemon.engine.codec.journal import PIECE, Journal
 
 
 class Sink:
