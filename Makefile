@@ -1,5 +1,5 @@
 # Everything sets up what it needs: `make demo` and `make test` work on a fresh machine with Python 3.11 or later.
-.PHONY: demo test lint run bench chaos format lock before-after api-page settings-page metrics-table clean
+.PHONY: demo test lint run bench contract chaos chaos-migrate format lock before-after api-page settings-page metrics-table clean
 
 demo: .venv/run.stamp
 	.venv/bin/python scripts/demo.py
@@ -18,8 +18,20 @@ bench: .venv/dev.stamp .venv/bench.stamp
 	scripts/install-test-packages bench
 	.venv/bin/python -m bench
 
+# What we rely on of a project: of the tests' own servers, or with SUPABASE_URL=… SUPABASE_ANON_KEY=…
+# SUPABASE_SECRET_KEY=… of a hosted one.
+contract: .venv/dev.stamp
+	scripts/install-test-packages
+	.venv/bin/python -m pytest -q tests/supabase/test_contract.py
+
+# 10,000 users and 200,000 logs moved to a project of the tests' own, while the mover is killed fifty times.
+chaos-migrate: .venv/dev.stamp
+	scripts/install-test-packages
+	.venv/bin/python -m tests.migrate.chaos
+
 # Every fault that a machine may meet, N times each, on real processes: N=100 takes about 40 minutes on two cores.
 N ?= 5
+
 chaos: .venv/dev.stamp
 	.venv/bin/python -m tests.chaos --rounds $(N) $(if $(TABLE),--table $(TABLE))
 

@@ -2,8 +2,30 @@
 
 from __future__ import annotations
 
-from bench import api, bench_cpu, bench_large, bench_peers, bench_png, bench_quality, bench_wgsl, daemon_load, estimates
+from bench import (
+    api,
+    bench_accounts,
+    bench_cpu,
+    bench_large,
+    bench_peers,
+    bench_png,
+    bench_quality,
+    bench_wgsl,
+    daemon_load,
+    estimates,
+)
 
-for part in (bench_cpu, bench_peers, bench_quality, bench_png, bench_wgsl, bench_large, api, daemon_load, estimates):
+for part in (
+    bench_cpu,
+    bench_peers,
+    bench_quality,
+    bench_png,
+    bench_wgsl,
+    bench_large,
+    api,
+    daemon_load,
+    estimates,
+    bench_accounts,
+):
     print(f"== {(part.__doc__ or '').splitlines()[0]}", flush=True)
     part.main()

@@ -11,18 +11,18 @@ from typing import Final
 
 import structlog
 
+from daemon.accounts.accounts import Accounts, running_accounts
 from daemon.accounts.local import local_access, share
 from daemon.accounts.login import LoginCodes
 from daemon.accounts.pairing import Pairings
-from daemon.accounts.project import Project, ProjectHttp
-from daemon.accounts.signing_keys import SigningKeys
-from daemon.accounts.users import Users
+from daemon.accounts.project import Project
 from daemon.api.parts import ApiLimits, Parts
 from daemon.executor.intake import Intake
 from daemon.executor.intake_limits import IntakeLimits
 from daemon.executor.local import LocalExecutor
 from daemon.executor.slot import WorkerOptions
 from daemon.jobs.cache_key import unfinished_key, warm_engine_digest
+from daemon.jobs.charging import Charging
 from daemon.jobs.estimates import Estimates
 from daemon.jobs.events import EventHub
 from daemon.jobs.figures import Figures
@@ -33,7 +33,7 @@ from daemon.jobs.queue import JobQueue, QueueBounds
 from daemon.jobs.runner import JobRunner
 from daemon.jobs.submission import Limits, Submission
 from daemon.settings import Settings
-from daemon.store.database import open_database
+from daemon.store.database import Database, open_database
 from daemon.store.facts import StoreFacts
 from daemon.store.files import Files
 from daemon.store.sweep import Sweep, SweepLimits
@@ -65,7 +65,11 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         executor = LocalExecutor(settings.devices, options)
         stack.push_async_callback(executor.close)
         limits = Limits(settings.max_output_pixels, settings.cache_bytes)
-        submission = Submission(files, ledger, facts, queue, intake, executor, limits, time.time)
+        accounts = await stack.enter_async_context(accounts_of(settings, database, hub))
+        charging = charging_of(accounts, database, settings)
+        submission = Submission(files, ledger, facts, queue, intake, executor, limits, time.time, charging)
+        if accounts is not None:
+            ledger.on_over = lambda _: accounts.stream.wake()
         estimates = Estimates()
         runner = JobRunner(queue, ledger, hub, executor, files, time.time, settings.cache_ttl, estimates)
         stack.push_async_callback(runner.drain, settings.drain_seconds)  # where `serve` ends by an error
@@ -86,7 +90,6 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         await forget_unfinished(files, waiting)
         for job in waiting:
             queue.put(job)
-        users = await stack.enter_async_context(users_of(settings))
         await executor.start()
         stack.push_async_callback(
             end,
@@ -137,7 +140,7 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             clock=time.time,
             started_at=started_at,
             figures=figures,
-            users=users,
+            accounts=accounts,
             restarts=settings.restarts,
             safe_mode=settings.safe_mode,
         )
@@ -152,22 +155,23 @@ async def forget_unfinished(files: Files, waiting: Sequence[Job]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def users_of(settings: Settings) -> AsyncIterator[Users | None]:
-    """Those of the accounts' project, whose keys are renewed meanwhile; None where there is none."""
+async def accounts_of(settings: Settings, database: Database, hub: EventHub) -> AsyncIterator[Accounts | None]:
+    """Those of the project, where there is one; whoever listens hears what they have used."""
     if not settings.supabase_url:
         yield None
         return
     project = Project(settings.supabase_url, settings.supabase_anon_key)
-    http = ProjectHttp(project)
-    keys = SigningKeys(http, settings.folders.signing_keys, time.monotonic, time.time)
-    keys.load()
-    await http.open()
-    renewing = asyncio.create_task(keys.keep())
-    try:
-        yield Users(project, http, keys, time.monotonic)
-    finally:
-        await end([renewing])
-        await http.close()
+    async with running_accounts(project, settings.folders.signing_keys, database, hub.is_heard) as accounts:
+        accounts.profiles.on_change = hub.account
+        yield accounts
+
+
+def charging_of(accounts: Accounts | None, database: Database, settings: Settings) -> Charging | None:
+    if accounts is None:
+        return None
+    charging = Charging(database, accounts.limits, time.time, settings.offline_jobs)
+    charging.on_owed = accounts.stream.wake
+    return charging
 
 
 async def end(tasks: list[asyncio.Task[None]]) -> None:

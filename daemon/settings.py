@@ -45,6 +45,11 @@ class Folders:
         """The public ones of the accounts' project."""
         return self.state / "signing-keys.json"
 
+    @property
+    def session(self) -> Path:
+        """Of who has signed in on the command line, where the desktop has no keyring."""
+        return self.state / "session.json"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -83,6 +88,7 @@ class Settings:
     pairing: bool  # whether pages may ask to be paired
     supabase_url: str  # empty where there are no accounts
     supabase_anon_key: str
+    offline_jobs: int  # of a user, to be counted later
     worker_memory: int  # bytes
     drain_seconds: float
 
@@ -210,6 +216,7 @@ def read(env: Mapping[str, str] | None = None) -> Settings:
         pairing=value(own.PAIRING),
         supabase_url=value(own.SUPABASE_URL),
         supabase_anon_key=value(own.SUPABASE_ANON_KEY),
+        offline_jobs=value(own.OFFLINE_JOBS),
         worker_memory=value(own.WORKER_MEMORY_MB),
         drain_seconds=value(own.DRAIN_SECONDS),
     )

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("daemon", "supervisor", "shaders")
 # Values that cross borders: whoever speaks of a job, an error or a message may import these, and they import no layer.
 VALUES = {
+    "daemon.accounts.billing",
     "daemon.errors",
     "daemon.executor.formats",
     "daemon.executor.intake_limits",
@@ -37,9 +38,11 @@ MAY_IMPORT = {
     "daemon.cli": {
         *("daemon.__main__", "daemon.settings", "daemon.log", "daemon.client", "daemon.published"),
         *("daemon.settings_table", "daemon.settings_lookup", "daemon.config_file", "daemon.runtime_file"),
-        *("daemon.api.wire", "daemon.executor", "daemon.accounts"),
+        *("daemon.api.wire", "daemon.executor", "daemon.accounts", "daemon.signin", "daemon.migrate"),
     },
-    "daemon.client": {"daemon.settings", "daemon.published"},
+    "daemon.client": {"daemon.settings", "daemon.published", "daemon.signin", "daemon.accounts.project"},
+    "daemon.signin": {"daemon.accounts.project"},
+    "daemon.migrate": {"daemon.accounts.project", "daemon.signin"},
     "daemon.published": {"daemon.settings"},
     "daemon.api": {"daemon.jobs", "daemon.executor", "daemon.store", "daemon.accounts", "daemon.drain"},
     "daemon.drain": set(),
@@ -65,8 +68,9 @@ MAY_IMPORT = {
 }
 # One library, one home.
 HOMES = {
-    "aiohttp": ("daemon.api", "daemon.app", "daemon.client", "daemon.accounts.project"),
+    "aiohttp": ("daemon.api", "daemon.app", "daemon.client", "daemon.accounts.project", "daemon.migrate.http"),
     "jwt": ("daemon.accounts",),
+    "keyring": ("daemon.signin.keeping",),
     "wgpu": ("daemon.engine.gpu",),
     "PIL": ("daemon.engine.codec",),
     "imagecodecs": ("daemon.engine.codec.deep", "daemon.engine.codec.jpeg.write"),

@@ -15,3 +15,5 @@ class Caller:
     owner: str
     is_admin: bool = False
     pairing: str | None = None  # the one by which a page was let in
+    is_user: bool = False  # of the accounts' project
+    expires: float | None = None  # when the token of a user ends, in seconds since the epoch

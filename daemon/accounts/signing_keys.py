@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from daemon.accounts.project import RETRY_SECONDS, ProjectHttp
-from daemon.errors import AccountsUnavailable, InvalidToken
+from daemon.errors import AuthUnavailable, InvalidToken
 
 if TYPE_CHECKING:
     from jwt import PyJWK
@@ -73,7 +73,7 @@ class SigningKeys:
 
         Raises:
             InvalidToken: the project has no such key.
-            AccountsUnavailable: it cannot be asked.
+            AuthUnavailable: it cannot be asked.
         """
         if (key := self._known(key_id)) is not None:
             return key
@@ -86,7 +86,7 @@ class SigningKeys:
             return key
         if not self.reached:
             why = "the project of your account cannot be reached, and its keys are not known here"
-            raise AccountsUnavailable(why, retry_after=RETRY_SECONDS)
+            raise AuthUnavailable(why, retry_after=RETRY_SECONDS)
         raise InvalidToken("the access token is signed by a key that the project does not have")
 
     def _known(self, key_id: str) -> PyJWK | None:
@@ -100,7 +100,7 @@ class SigningKeys:
         try:
             status, found = await self._http.get(PATH)
             keys = _keys_of(found)
-        except (AccountsUnavailable, *NONSENSE) as error:
+        except (AuthUnavailable, *NONSENSE) as error:
             log.warning("signing_keys_not_fetched", reason=str(error))
             return
         if status != OK:

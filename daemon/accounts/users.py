@@ -15,7 +15,8 @@ from daemon.accounts.caller import Caller
 from daemon.accounts.digest import digest
 from daemon.accounts.project import RETRY_SECONDS, Project, ProjectHttp
 from daemon.accounts.signing_keys import ALGORITHMS, OK, SigningKeys
-from daemon.errors import AccountsUnavailable, InvalidToken
+from daemon.accounts.tokens import Tokens
+from daemon.errors import AuthUnavailable, InvalidToken
 
 AUDIENCE: Final = "authenticated"
 REQUIRED: Final = ("exp", "iat", "sub", "aud", "iss", "role", "session_id")
@@ -35,9 +36,13 @@ def looks_like_a_users(token: str) -> bool:
 class Users:
     """Who a token is."""
 
-    def __init__(self, project: Project, http: ProjectHttp, keys: SigningKeys, steady: Callable[[], float]) -> None:
+    def __init__(
+        self, project: Project, http: ProjectHttp, keys: SigningKeys, tokens: Tokens, steady: Callable[[], float]
+    ) -> None:
+        """`tokens` keeps those that were found good."""
         self._project = project
         self._keys = keys
+        self._tokens = tokens
         self._asked = AskedTokens(http, steady)
 
     @property
@@ -53,7 +58,7 @@ class Users:
 
         Raises:
             InvalidToken: it is not one of the project's, or not any more.
-            AccountsUnavailable: that cannot be told now.
+            AuthUnavailable: that cannot be told now.
         """
         import jwt
 
@@ -62,7 +67,7 @@ class Users:
         except jwt.PyJWTError as error:
             raise _invalid(error) from None
         if head.get("alg") == LEGACY and self._keys.none_published:
-            return Caller(await self._asked.user(token))
+            return self._let_in(await self._asked.user(token), token, _end_of(token))
         if head.get("alg") not in ALGORITHMS or not isinstance(head.get("kid"), str):
             raise InvalidToken("the access token is signed by a method that is not taken")
         key = await self._keys.find(head["kid"])
@@ -80,7 +85,21 @@ class Users:
             )
         except jwt.PyJWTError as error:
             raise _invalid(error) from None
-        return Caller(_user_in(claims))
+        return self._let_in(_user_in(claims), token, float(claims["exp"]))
+
+    def _let_in(self, user: str, token: str, expires: float) -> Caller:
+        self._tokens.note(user, token, expires)
+        return Caller(user, is_user=True, expires=expires)
+
+
+def _end_of(token: str) -> float:
+    """Of a token that the project itself has found good."""
+    import jwt
+
+    try:
+        return float(jwt.decode(token, options={"verify_signature": False})["exp"])
+    except (jwt.PyJWTError, KeyError, TypeError, ValueError) as error:
+        raise _invalid(error) from None
 
 
 def _invalid(error: Exception) -> InvalidToken:
@@ -118,14 +137,14 @@ class AskedTokens:
         self._locks: dict[bytes, asyncio.Lock] = {}
 
     async def user(self, token: str) -> str:
-        """Raises InvalidToken, AccountsUnavailable."""
+        """Raises InvalidToken, AuthUnavailable."""
         name = digest(token)
         async with self._locks.setdefault(name, asyncio.Lock()):  # one question for each, however many wait
             asked = self._known.get(name)
             if asked is None or self._steady() - asked.at >= ASKED_SECONDS:
                 try:
                     user = await self._ask(token)
-                except AccountsUnavailable:
+                except AuthUnavailable:
                     self._locks.pop(name, None)  # it has no answer to be forgotten with
                     raise
                 asked = self._known[name] = _Asked(user, self._steady())
@@ -145,4 +164,4 @@ class AskedTokens:
                 return str(uuid.UUID(found["id"]))
         except (AttributeError, KeyError, TypeError, ValueError):
             pass
-        raise AccountsUnavailable(f"the project of your account answers {status}", retry_after=RETRY_SECONDS)
+        raise AuthUnavailable(f"the project of your account answers {status}", retry_after=RETRY_SECONDS)

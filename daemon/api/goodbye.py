@@ -9,10 +9,12 @@ from typing import Final
 
 from aiohttp import WSCloseCode, web
 
-from daemon.api.parts import CALLER, Parts
+from daemon.api.parts import CALLER, PARTS, Parts
 from daemon.errors import InvalidToken
 
 NOT_LET_IN: Final = 4401
+TOKEN_GRACE_SECONDS: Final = 30.0
+LOOK_SECONDS: Final = 30.0
 CLOSE_SECONDS: Final = 2.0  # for a peer to take the closing in
 
 
@@ -44,3 +46,14 @@ async def _say_goodbye_to(parts: Parts, whom: Callable[[web.Request], bool], cod
 
 def _is_of(request: web.Request, pairing: str) -> bool:
     return CALLER in request and request[CALLER].pairing == pairing
+
+
+async def end_with_the_token(request: web.Request, socket: web.WebSocketResponse) -> None:
+    """Close a socket a little after its user's token has ended, unless a fresh one came."""
+    clock = request.app[PARTS].clock
+    while (expires := request[CALLER].expires) is not None:
+        left = expires + TOKEN_GRACE_SECONDS - clock()
+        if left <= 0:
+            await say_goodbye(socket, request, NOT_LET_IN, InvalidToken.code.encode())
+            return
+        await asyncio.sleep(min(left, LOOK_SECONDS))  # by a clock that may be set, so it is looked at again

@@ -16,6 +16,9 @@ from daemon.errors import AccessTokenRequired, InvalidToken, NotPermitted, Origi
 
 PREFLIGHT_SECONDS: Final = "600"
 ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, Range"
+SIGN_IN: Final = (
+    "this service works for the users of a project: send the token of one that has signed in (`pro-engine login`)"
+)
 EXPOSED_HEADERS: Final = "Location, Content-Disposition, Retry-After, ETag, Content-Range"
 
 
@@ -104,6 +107,8 @@ async def _caller(request: web.Request, parts: Parts, access: Access) -> Caller:
             raise InvalidToken("the page that this link was made for may not use the service any more")
         return Caller(owner)
     caller = await identify(request, bearer(request))
+    if access is Access.ACCOUNT and parts.accounts is not None and not caller.is_user:
+        raise AccessTokenRequired(SIGN_IN)
     if access is Access.ADMIN and not caller.is_admin:
         raise NotPermitted("only the machine's own token administers this service; `pro-engine token` shows it")
     return caller
@@ -114,11 +119,11 @@ async def identify(request: web.Request, token: str) -> Caller:
 
     Raises:
         InvalidToken: nobody that we know.
-        AccountsUnavailable: it may be a user's, and that cannot be told now.
+        AuthUnavailable: it may be a user's, and that cannot be told now.
     """
     parts = request.app[PARTS]
-    if parts.users is not None and looks_like_a_users(token):
-        return await parts.users.caller(token)
+    if parts.accounts is not None and looks_like_a_users(token):
+        return await parts.accounts.users.caller(token)
     return parts.pairings.caller(token, request.headers.get(hdrs.ORIGIN)) or parts.access.caller(token)
 
 

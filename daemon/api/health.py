@@ -78,16 +78,28 @@ def _services(parts: Parts, devices: ExecutorStatus) -> dict[str, dict[str, Any]
             "running": parts.runner.running,
         },
         "supabase": _accounts(parts),
-        "usage_stream": {"status": "off", "reason": "local mode"},
+        "usage_stream": _usage_stream(parts),
     }
 
 
 def _accounts(parts: Parts) -> dict[str, Any]:
-    if parts.users is None:
+    if parts.accounts is None:
         return {"status": "off", "reason": "local mode"}
-    if parts.users.reached:
-        return {"status": "ok"}
-    return {"status": "unreachable", "reason": "tokens are checked by the keys that were fetched last"}
+    advisory = parts.accounts.limits.are_advisory or parts.accounts.stream.state.is_advisory
+    limits = {"limits": "advisory" if advisory else "enforced"}
+    if parts.accounts.users.reached:
+        return {"status": "ok", **limits}
+    return {"status": "unreachable", "reason": "tokens are checked by the keys that were fetched last", **limits}
+
+
+def _usage_stream(parts: Parts) -> dict[str, Any]:
+    """What is owed to the project, by the last look of who sends it."""
+    if parts.accounts is None:
+        return {"status": "off", "reason": "local mode"}
+    state = parts.accounts.stream.state
+    waiting = {"waiting": state.census.waiting, "refused": state.census.refused}
+    told: dict[str, Any] = {"status": state.status, "oldest_seconds": state.age(parts.clock()), **waiting}
+    return told | ({"reason": state.reason} if state.reason else {})
 
 
 def _system(parts: Parts) -> dict[str, Any]:

@@ -14,9 +14,10 @@ import structlog
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
 from daemon.accounts.caller import Caller
-from daemon.api.goodbye import NOT_LET_IN, say_goodbye
+from daemon.api.goodbye import NOT_LET_IN, end_with_the_token, say_goodbye
 from daemon.api.guard import bearer, identify
 from daemon.api.parts import CALLER, PARTS, Parts
+from daemon.api.wire.account import figures_out
 from daemon.api.wire.base import Wire
 from daemon.api.wire.jobs import JobOut
 from daemon.api.wire.messages import (
@@ -26,11 +27,12 @@ from daemon.api.wire.messages import (
     ResetMessage,
     SnapshotMessage,
     SubscribeMessage,
+    UsageMessage,
     read_client_message,
 )
 from daemon.errors import (
     AccessTokenRequired,
-    AccountsUnavailable,
+    AuthUnavailable,
     BadRequest,
     InvalidToken,
     NotFound,
@@ -66,7 +68,10 @@ async def live(request: web.Request) -> web.WebSocketResponse:
         caller = await _let_in(request, socket)
         if caller is not None:
             # who leaves in the middle of an answer has left
-            with contextlib.suppress(ConnectionError), parts.hub.subscription(caller.owner) as subscriber:
+            with contextlib.suppress(ConnectionError), contextlib.ExitStack() as stack:
+                subscriber = stack.enter_context(parts.hub.subscription(caller.owner))
+                if parts.accounts is not None and caller.is_user:
+                    stack.enter_context(parts.accounts.watching.watch(caller.owner))
                 await _converse(request, socket, subscriber)
     finally:
         del parts.sockets[socket]
@@ -115,6 +120,7 @@ async def _send_error(socket: web.WebSocketResponse, error: ProEngineError) -> N
 async def _converse(request: web.Request, socket: web.WebSocketResponse, subscriber: Subscriber) -> None:
     """Listen to the client; tell it what it subscribed to, in a task that a new subscription replaces."""
     teller: asyncio.Task[None] | None = None
+    ending = asyncio.create_task(end_with_the_token(request, socket))
     try:
         async for message in socket:
             if message.type is not WSMsgType.TEXT:
@@ -125,13 +131,14 @@ async def _converse(request: web.Request, socket: web.WebSocketResponse, subscri
                     await _same_owner(request, asked.token, subscriber.owner)
                     await _send_model(socket, AuthenticatedMessage(store=request.app[PARTS].store))
                     continue
-            except (BadRequest, InvalidToken, AccountsUnavailable) as error:
+            except (BadRequest, InvalidToken, AuthUnavailable) as error:
                 await _send_error(socket, error)
                 continue
             await _stop(teller)
             teller = asyncio.create_task(_tell(request, socket, subscriber, asked))
     finally:
         await _stop(teller)
+        await _stop(ending)
 
 
 async def _same_owner(request: web.Request, token: str, owner: str) -> None:
@@ -173,6 +180,7 @@ async def _tell_all(
     """
     subscriber.listen_to(None if asked.jobs == "*" else frozenset(asked.jobs))
     seq = await _catch_up(socket, parts, subscriber, asked)
+    await _tell_usage(socket, parts, subscriber.owner)
     while True:
         event = await subscriber.next()
         if subscriber.behind:
@@ -182,6 +190,13 @@ async def _tell_all(
                 continue
             seq = event.seq
         await _send(socket, parts.texts.write(event, seq))
+
+
+async def _tell_usage(socket: web.WebSocketResponse, parts: Parts, owner: str) -> None:
+    """What the account has used, where that is known; what changes is told as it comes."""
+    figures = parts.accounts.profiles.last(owner) if parts.accounts is not None else None
+    if figures is not None:
+        await _send_model(socket, UsageMessage(usage=figures_out(figures)))
 
 
 async def _send_model(socket: web.WebSocketResponse, message: Wire) -> None:

@@ -9,16 +9,16 @@ from typing import Final
 
 from aiohttp import web
 
+from daemon.api.parts import PARTS
 from daemon.api.tagged import Tagged, send
 from daemon.errors import NotFound
 
 TYPES: Final = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'{}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",  # whoever opened it has no hold of it
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -50,4 +50,6 @@ def _send(request: web.Request, name: str) -> web.Response:
     file = _files().get(name)
     if file is None:
         raise NotFound("the page has no such file")
-    return send(request, file, HEADERS)
+    accounts = request.app[PARTS].accounts
+    project = f" {accounts.users.project.url}" if accounts is not None else ""  # where its users sign in
+    return send(request, file, HEADERS | {"Content-Security-Policy": POLICY.format(project)})

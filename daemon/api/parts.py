@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from daemon.accounts.accounts import Accounts
 from daemon.accounts.caller import Caller
 from daemon.accounts.local import LocalAccess
 from daemon.accounts.login import LoginCodes
 from daemon.accounts.pairing import Pairings
-from daemon.accounts.users import Users
 from daemon.api.sending import SEND_SECONDS
 from daemon.api.wire.jobs import JobOut, job_out
 from daemon.api.wire.messages import EventTexts
@@ -67,7 +67,7 @@ class Parts:
     clock: Callable[[], float]
     started_at: float
     figures: Figures
-    users: Users | None = None  # of the accounts' project, where there is one
+    accounts: Accounts | None = None  # of the project, where there is one
     restarts: int = 0  # daemons that ended unasked under our supervisor
     safe_mode: bool = False  # the supervisor does not trust the GPU
     texts: EventTexts = field(default_factory=EventTexts)

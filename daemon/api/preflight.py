@@ -14,4 +14,8 @@ async def preflight(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     parts.submission.require_open()
     fields = await read_body(request, PreflightFields)
-    return answer(preflight_out(await parts.preflight.look(fields.source(), fields.spec(), request[CALLER].owner)))
+    owner = request[CALLER].owner
+    outlook = await parts.preflight.look(fields.source(), fields.spec(), owner)
+    if parts.accounts is not None:
+        await parts.accounts.limits.require_within(owner, outlook.billed)
+    return answer(preflight_out(outlook))

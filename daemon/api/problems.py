@@ -38,13 +38,14 @@ STATUS: Final[Mapping[str, int]] = {
     "broken_image": 422,
     "queue_full": 429,
     "too_many_pairings": 429,
+    "usage_limit_exceeded": 429,
     "header_too_large": 431,
     "internal": 500,
     "draining": 503,
     "daemon_unavailable": 503,  # never ours: the supervisor says it in our place, and in our form
     "too_many_subscribers": 503,
     "intake_unavailable": 503,
-    "accounts_unavailable": 503,
+    "auth_unavailable": 503,
     "store_busy": 503,
     "disk_full": 507,
 }
@@ -57,7 +58,7 @@ RETRIED: Final = frozenset(
         "draining",
         "daemon_unavailable",
         "intake_unavailable",
-        "accounts_unavailable",
+        "auth_unavailable",
         "store_busy",
     }
 )

@@ -30,6 +30,7 @@ class Access(Enum):
 
     OPEN = "open"
     CALLER = "bearer"
+    ACCOUNT = "bearer, of a user where there are accounts"
     TICKET = "bearer or ticket"
     ADMIN = "the machine's own token"
     OWN_WAY = "bearer or first message"  # the WebSocket

@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from daemon.api import contract, health, jobs, live, models, preflight, process, service_info, upload
+from daemon.api.account_routes import ACCOUNT_ROUTES
 from daemon.api.contract import CONTRACT, contract_of
 from daemon.api.metrics import scrape
 from daemon.api.pairing_routes import PAIRING_ROUTES
@@ -26,6 +27,7 @@ from daemon.errors import (
     ImageTooLarge,
     IntakeUnavailable,
     NotFound,
+    NotPermitted,
     QueueFull,
     ResultExpired,
     ResultNotReady,
@@ -34,6 +36,7 @@ from daemon.errors import (
     UnsupportedFormat,
     UploadStalled,
     UploadTooLarge,
+    UsageLimitExceeded,
 )
 from daemon.executor.formats import FACTS
 
@@ -73,7 +76,7 @@ ROUTES: Final[Sequence[Route]] = (
         "/api/process",
         process.submit,
         "A picture in: a job out.",
-        Access.CALLER,
+        Access.ACCOUNT,
         {
             200: Answer(
                 "The job is over already: the cache had it, or it ended while you waited.",
@@ -99,6 +102,7 @@ ROUTES: Final[Sequence[Route]] = (
         errors=(
             *(BrokenImage, UnsupportedFormat, ImageTooLarge, UploadTooLarge, IdempotencyConflict),
             *(UploadStalled, QueueFull, Draining, IntakeUnavailable, StoreBusy, DiskFull),
+            *(UsageLimitExceeded, NotPermitted),
         ),
     ),
     Route(
@@ -106,10 +110,12 @@ ROUTES: Final[Sequence[Route]] = (
         "/api/preflight",
         preflight.preflight,
         "What would come of a job: size, time, memory and cost, or the error that `process` would give now.",
-        Access.CALLER,
+        Access.ACCOUNT,
         {200: Answer("It would be taken.", PreflightOut)},
         body=PreflightFields,
-        errors=(UnsupportedFormat, ImageTooLarge, UploadTooLarge, QueueFull, Draining, DiskFull),
+        errors=(
+            *(UnsupportedFormat, ImageTooLarge, UploadTooLarge, QueueFull, Draining, DiskFull, UsageLimitExceeded),
+        ),
     ),
     Route(
         "GET",
@@ -204,6 +210,7 @@ ROUTES: Final[Sequence[Route]] = (
         Access.ADMIN,
         {200: Answer("As they are now: Prometheus's text, or OpenMetrics for who accepts it.", METRICS)},
     ),
+    *ACCOUNT_ROUTES,
     *PAIRING_ROUTES,
 )
 

@@ -20,14 +20,14 @@ NEEDS: Final = {"tiles", "footprint"}  # of a device: what preflight counts by
 async def service_info(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     devices = parts.executor.status().devices
-    project = parts.users.project if parts.users else None
+    project = parts.accounts.users.project if parts.accounts else None
     sockname = request.transport.get_extra_info("sockname") if request.transport else None
     return answer(
         ServiceInfoOut(
             version=version("pro-engine"),
             port=sockname[1] if sockname else None,
             status="draining" if parts.submission.draining else "available",
-            auth="supabase" if parts.users else "local",
+            auth="supabase" if parts.accounts else "local",
             supabase=Supabase(url=project.url, publishable_key=project.key) if project else None,
             capabilities=Capabilities(
                 devices=[device.model_dump(exclude=NEEDS) for device in devices],

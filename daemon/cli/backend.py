@@ -97,9 +97,10 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     """The running service, or else workers of our own that live as long as this context."""
     async with AsyncExitStack() as stack:
         try:
-            client = await stack.enter_async_context(connect(settings.folders))
+            client = await stack.enter_async_context(connect(settings.folders, as_user=True))
         except ServiceUnreachable:
-            pass
+            if settings.supabase_url:  # its users are charged, which only the service does
+                raise
         else:
             yield ServiceBackend(client)
             return

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from daemon.cli.logs_time import count, since
+from daemon.cli.migrate_parser import add_migrate
 from daemon.executor.formats import OUTPUT_NAMED
 from daemon.jobs.job import ModelName
 
@@ -41,6 +42,11 @@ def build_parser() -> argparse.ArgumentParser:
     opened = add("open", "Open the service's own page in the browser, logged in.")
     opened.add_argument("--print", action="store_true", help="print its address instead; it works once, for a minute")
     _add_pair(add("pair", "Let a page of the browser use this service: it asks, and you compare its code."))
+    _add_login(add("login", "Sign in to the project whose users the service works for."))
+    add("logout", "Sign out on this machine.")
+    named = add("whoami", "Show who has signed in on this machine.")
+    named.add_argument("--json", action="store_true", help="as JSON")
+    _add_usage(add("usage", "Show what your account has used and may use."))
     add("token", "Print this machine's access token.")
     _add_config(add("config", "Show each setting: its value, where it came from, what it does."))
     _add_service(add("service", "Run it with the machine, or with your login: install, uninstall, status."))
@@ -48,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_queue(add("queue", "Show the queue, hold it, or let it go on."))
     listed = add("models", "List the models that can be asked for.")
     listed.add_argument("--json", action="store_true", help="the answer of /api/models as it is")
+    add_migrate(add("migrate", "Move the users and logs of the old app's SQLite file to a Supabase project."))
     _add_logs(add("logs", "Show the service's log, wherever it goes."))
     add("doctor", "Say what is installed, which devices there are, why not the others, where files are.")
     return parser
@@ -82,6 +89,16 @@ def _add_config(command: argparse.ArgumentParser) -> None:
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="all that is known of each, as JSON")
     form.add_argument("--example", action="store_true", help="a config.toml of all settings with their defaults")
+
+
+def _add_login(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--email", help="asked for where it is not given")
+    command.add_argument("--code", action="store_true", help="have a code sent by mail, in place of the password")
+
+
+def _add_usage(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--retry", action="store_true", help="tell the project again of what it has refused to count")
+    command.add_argument("--json", action="store_true", help="the answer of /api/usage as it is")
 
 
 def _add_pair(command: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 import aiohttp
 
 from daemon import settings
+from daemon.client.account import SignedIn
 from daemon.client.client import Client
 from daemon.client.connection import Connection
 from daemon.client.endpoint import Endpoint
@@ -35,13 +36,15 @@ class Published:
 
     folders: Folders
     env: Mapping[str, str]
+    signed_in: SignedIn | None = None  # in place of the machine's own token, where the service has accounts
 
-    async def find(self, _refused: str | None) -> Endpoint:
+    async def find(self, refused: str | None) -> Endpoint:
         first: ServiceUnreachable | None = None
         for address, found in published_services(self.folders, self.env):
             try:
                 await prove(address, read_word(found.secret))
-                return Endpoint(address.url, read_word(found.token))
+                users = await self.signed_in.token(address.url, refused) if self.signed_in is not None else None
+                return Endpoint(address.url, users or read_word(found.token))
             except ServiceUnreachable as error:
                 first = first or error
         raise first or ServiceUnreachable(
@@ -51,16 +54,26 @@ class Published:
 
 @asynccontextmanager
 async def connect(
-    folders: Folders | None = None, env: Mapping[str, str] = os.environ, *, patience: Patience | None = None
+    folders: Folders | None = None,
+    env: Mapping[str, str] = os.environ,
+    *,
+    patience: Patience | None = None,
+    as_user: bool = False,
 ) -> AsyncIterator[Client]:
     """A client of the service that is running: the user's own, whose folders these are, or else the machine's.
+
+    It administers that service by the machine's own token. `as_user`, it acts for whoever has signed in by `pro-engine
+    login`, where the service works for the users of a project; where it has no accounts, that is the same.
 
     It has proved that it is ours before it gets the token, and proves it again whenever it was lost.
 
     Raises:
         ServiceUnreachable: none is published, none answers, or what answers there is not ours.
+        AccessTokenRequired: nobody has signed in.
+        AuthUnavailable: the user's token has to be renewed, and the project is out of reach.
     """
-    source = Published(folders or settings.folders(env), env)
+    own = folders or settings.folders(env)
+    source = Published(own, env, SignedIn(own) if as_user else None)
     connection = Connection("", source, patience or Patience())
     await connection.endpoint()
     connection.reached()

@@ -139,14 +139,18 @@ class SyncClient:
 
 
 def connect_sync(
-    folders: Folders | None = None, env: Mapping[str, str] = os.environ, *, patience: Patience | None = None
+    folders: Folders | None = None,
+    env: Mapping[str, str] = os.environ,
+    *,
+    patience: Patience | None = None,
+    as_user: bool = False,
 ) -> SyncClient:
     """As `connect`, `with` the client or until its `close`.
 
     Raises:
-        ServiceUnreachable: as `connect` does.
+        ServiceUnreachable, AccessTokenRequired, AuthUnavailable: as `connect` does.
     """
-    return SyncClient.of(lambda: connect(folders, env, patience=patience))
+    return SyncClient.of(lambda: connect(folders, env, patience=patience, as_user=as_user))
 
 
 def _in_this_thread(seen: Seen | None) -> tuple[Seen | None, SimpleQueue[Step | None]]:

@@ -10,17 +10,20 @@ from typing import Any
 from daemon.errors.base import ProEngineError
 from daemon.errors.callers import (
     AccessTokenRequired,
-    AccountsUnavailable,
+    AuthUnavailable,
     InvalidToken,
     NotPermitted,
     OriginNotAllowed,
     PairingDenied,
     PairingExpired,
     PairingOff,
+    SignInRefused,
     TooManyPairings,
+    UsageLimitExceeded,
     WrongHost,
     WrongPairingCode,
 )
+from daemon.errors.migration import MigrationInterrupted, MigrationRefused, RulingsNeeded
 from daemon.errors.requests import (
     BadRequest,
     BrokenImage,
@@ -59,7 +62,7 @@ from daemon.errors.work import (
 
 __all__ = [
     "AccessTokenRequired",
-    "AccountsUnavailable",
+    "AuthUnavailable",
     "BadRequest",
     "BrokenImage",
     "Cancelled",
@@ -74,6 +77,8 @@ __all__ = [
     "IntakeUnavailable",
     "InvalidToken",
     "MethodNotAllowed",
+    "MigrationInterrupted",
+    "MigrationRefused",
     "NotFound",
     "NotPermitted",
     "OriginNotAllowed",
@@ -86,9 +91,11 @@ __all__ = [
     "RequestTimeout",
     "ResultExpired",
     "ResultNotReady",
+    "RulingsNeeded",
     "ServiceRefused",
     "ServiceUnreachable",
     "SetAside",
+    "SignInRefused",
     "StoreBusy",
     "StoreTooNew",
     "TooManyPairings",
@@ -97,6 +104,7 @@ __all__ = [
     "UnsupportedFormat",
     "UploadStalled",
     "UploadTooLarge",
+    "UsageLimitExceeded",
     "WorkerCrashed",
     "WrongHost",
     "WrongPairingCode",

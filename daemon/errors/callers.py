@@ -17,10 +17,24 @@ class InvalidToken(ProEngineError):
     code = "invalid_token"
 
 
-class AccountsUnavailable(ProEngineError):
+class AuthUnavailable(ProEngineError):
     """Whose token it is cannot be told now: the project of the accounts is out of reach."""
 
-    code = "accounts_unavailable"
+    code = "auth_unavailable"
+
+
+class SignInRefused(ProEngineError):
+    """The accounts' project does not let the user sign in; the sentence is the project's own."""
+
+    code = "sign_in_refused"
+
+
+class UsageLimitExceeded(ProEngineError):
+    """The account has used what its tier allows. `current_tier` names it, and `upgrade_required` says whether another
+    one allows more; `resets_at` is the day from which there is more anyhow.
+    """
+
+    code = "usage_limit_exceeded"
 
 
 class NotPermitted(ProEngineError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from daemon.errors import ProEngineError
+from daemon.errors import Cancelled, ProEngineError
 from daemon.executor.child import Child
 from daemon.executor.executor import Assignment
 from daemon.executor.messages import AnyMessage, Done, Failed, Progress
@@ -22,6 +22,7 @@ class Attempt:
     on_progress: Callable[[float], None]
     outcome: asyncio.Future[Done]
     stage: str = "decode"
+    has_tiles: bool = False  # one is made, by what the worker has told
     heard: asyncio.Event = field(default_factory=asyncio.Event)  # a sign of life since it was last looked at
 
     def take(self, message: AnyMessage) -> Done | ProEngineError | None:
@@ -30,10 +31,16 @@ class Attempt:
         if not isinstance(message, Progress | Done | Failed) or message.job != self.assignment.job:
             return None
         if isinstance(message, Progress):
+            self.has_tiles = (
+                self.has_tiles or self.stage != "decode"
+            )  # the first word of a stage is told before its work
             self.stage = message.stage
             self.on_progress(message.fraction)
             return None
-        return message if isinstance(message, Done) else message.fault.error()
+        if isinstance(message, Done):
+            return message
+        error = message.fault.error()
+        return Cancelled(error.message, has_tiles=self.has_tiles) if isinstance(error, Cancelled) else error
 
     def settle(self, outcome: Done | ProEngineError) -> None:
         """Tell whoever waits, if anybody still does."""

@@ -51,7 +51,7 @@ class Lease(Protocol):
         """Do one attempt and give the worker back.
 
         Raises:
-            Cancelled: `Executor.cancel` was called.
+            Cancelled: `Executor.cancel` was called; `has_tiles` among its details says whether the first tile was made.
             SetAside: `Executor.set_aside` was called; what is finished of the job is in its sink.
             WorkerCrashed: the worker died of it; it counts as an attempt.
             ProEngineError: what the worker reported, for good: another attempt would end the same.

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from daemon.accounts.figures import AccountFigures
 from daemon.jobs.job import TERMINAL
 from daemon.store.jobs import JobEvent
 
@@ -25,8 +26,19 @@ class ProgressEvent:
     fraction: float
 
 
+@dataclass(frozen=True)
+class AccountEvent:
+    """What an account has used, as it is now. Never replayed."""
+
+    owner: str
+    figures: AccountFigures
+
+
+News = JobEvent | ProgressEvent | AccountEvent
+
+
 class Subscriber:
-    """One listener's mailbox. It never makes the publisher wait: progress is overwritten, and too much is `behind`."""
+    """One listener's mailbox. It never makes the publisher wait: figures are overwritten, and too much is `behind`."""
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
@@ -34,6 +46,7 @@ class Subscriber:
         self._jobs: frozenset[str] | None = frozenset()  # None: all of the owner's
         self._events: deque[JobEvent] = deque()
         self._progress: dict[str, ProgressEvent] = {}
+        self._account: AccountEvent | None = None
         self._some = asyncio.Event()
 
     def listen_to(self, jobs: frozenset[str] | None) -> None:
@@ -45,22 +58,27 @@ class Subscriber:
     def wants(self, owner: str, job: str) -> bool:
         return owner == self.owner and (self._jobs is None or job in self._jobs)
 
-    def offer(self, event: JobEvent | ProgressEvent) -> None:
+    def offer(self, event: News) -> None:
         if isinstance(event, ProgressEvent):
             self._progress[event.job] = event
+        elif isinstance(event, AccountEvent):
+            self._account = event
         elif not self.behind:  # one that is behind is about to be cut off, and comes back with its last number
             self._progress.pop(event.job, None)
             self._events.append(event)
             self.behind = len(self._events) > MOST_WAITING
         self._some.set()
 
-    async def next(self) -> JobEvent | ProgressEvent:
+    async def next(self) -> News:
         """Wait for the next thing to tell: state changes first, in order."""
-        while not self._events and not self._progress:
+        while not self._events and not self._progress and self._account is None:
             self._some.clear()
             await self._some.wait()
         if self._events:
             return self._events.popleft()
+        if self._account is not None:
+            account, self._account = self._account, None
+            return account
         return self._progress.pop(next(iter(self._progress)))
 
 
@@ -99,6 +117,17 @@ class EventHub:
         self._progress[job] = fraction
         self.published["progress"] += 1
         self._tell(ProgressEvent(job, owner, fraction))
+
+    def account(self, owner: str, figures: AccountFigures) -> None:
+        """Tell an owner's listeners, whichever jobs they listen to, what the account has used."""
+        self.published["usage"] += 1
+        for subscriber in self._subscribers:
+            if subscriber.owner == owner:
+                subscriber.offer(AccountEvent(owner, figures))
+
+    def is_heard(self, owner: str) -> bool:
+        """Whether anybody listens to an owner's events."""
+        return any(subscriber.owner == owner for subscriber in self._subscribers)
 
     def progress_of(self, job: str) -> float:
         return self._progress.get(job, 0.0)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final, Literal, cast
 
+from daemon.accounts.billing import BilledScale, Charge, billed_scale
 from daemon.errors import BadRequest
 from daemon.executor.formats import OutputFormat
 from daemon.executor.messages import EngineModel, Metadata, Work
@@ -153,6 +154,7 @@ class Job:
     deaths: int = 0  # daemons that died while it ran
     cancel_asked: bool = False  # while it ran: a daemon that dies before it is seen to must not run the job again
     cached: bool = False
+    charge: Charge = "none"  # what its owner's account was told of it so far
     device: str | None = None
     stages: dict[str, float] | None = None
     result_path: str | None = None  # relative to the cache folder
@@ -163,6 +165,11 @@ class Job:
     @property
     def out_pixels(self) -> int:
         return self.out_width * self.out_height
+
+    @property
+    def billed(self) -> BilledScale:
+        """What it counts as where it is charged."""
+        return billed_scale(self.spec.ratio(self.width, self.height))
 
     @property
     def is_over(self) -> bool:

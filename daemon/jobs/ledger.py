@@ -6,32 +6,33 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from daemon.errors import IdempotencyConflict, NotFound, ProEngineError, ResultExpired
+from daemon.errors import ProEngineError, ResultExpired
 from daemon.executor.messages import Done
+from daemon.jobs import owing
 from daemon.jobs.events import EventHub
 from daemon.jobs.figures import Figures
 from daemon.jobs.job import TERMINAL, Job, JobState
+from daemon.jobs.lookup import known
 from daemon.jobs.outcome import event_detail, log_outcome
+from daemon.jobs.reads import Reads
 from daemon.jobs.recovery import recover
 from daemon.jobs.request import Request, upload_path
-from daemon.store import cache, jobs
+from daemon.store import cache, jobs, outbox
 from daemon.store.cache import CacheEntry
 from daemon.store.database import Database
 from daemon.store.jobs import JobEvent
 
 MOST_ATTEMPTS: Final = 3  # workers that may die of a job
-EVENTS_ON_A_PAGE, FETCHED_KEPT = 200, 500
 EVENT_NAMES: Final = {JobState.RUNNING: "started"}  # elsewhere an event is named for the state it leads to
 
 Moved = TypeVar("Moved", Job, Job | None)
 Change = Callable[[sqlite3.Connection], tuple[Moved, JobEvent | None]]
 
 
-class Ledger:
+class Ledger(Reads):
     def __init__(
         self,
         database: Database,
@@ -40,12 +41,11 @@ class Ledger:
         cache_ttl: float,
         figures: Figures,
     ) -> None:
-        self._database = database
+        super().__init__(database, clock)
         self._hub = hub
-        self._clock = clock
         self._cache_ttl = cache_ttl
         self._figures = figures
-        self._fetched: OrderedDict[str, Job] = OrderedDict()  # they change no more: a picture may be looked at often
+        self.on_over: Callable[[Job], None] = lambda _: None
 
     async def _move(self, change: Change[Moved]) -> Moved:
         """Commit a change and tell of it. Whoever is cancelled meanwhile misses the answer, but nobody the news."""
@@ -64,6 +64,7 @@ class Ledger:
         if job.is_over:
             self._figures.job_over(job)
             log_outcome(job)
+            self.on_over(job)
 
     async def admit(
         self,
@@ -83,8 +84,8 @@ class Ledger:
         """
 
         def change(c: sqlite3.Connection) -> tuple[Job, JobEvent | None]:
-            if (known := self._known(c, request)) is not None:
-                return known, None
+            if (found := known(c, request)) is not None:
+                return found, None
             if entry is not None and cache.find(c, entry.key, job.created_at) is None:
                 raise ResultExpired("the cached result is gone")
             keep()
@@ -93,35 +94,12 @@ class Ledger:
                 cache.keep_upload(c, upload_path(job.image_hash))
             else:
                 cache.touch(c, entry.key, job.created_at, job.created_at + self._cache_ttl)
+                owing.settle(c, admitted, job.created_at)
+            outbox.end_reservation(c, admitted.id)
             return admitted, jobs.add_event(c, admitted, admitted.state, event_detail(admitted), job.created_at)
 
         admitted = await self._move(change)
         return admitted, admitted.id == job.id
-
-    def _known(self, connection: sqlite3.Connection, request: Request) -> Job | None:
-        if request.idempotency_key is None:
-            return None
-        known = jobs.by_idempotency_key(connection, request.owner, request.idempotency_key)
-        if known is None:
-            return None
-        if known[1] != request.fingerprint:
-            raise IdempotencyConflict("this Idempotency-Key was used for another request")
-        return known[0]
-
-    async def look_up(self, request: Request, keys: list[str]) -> tuple[Job | None, CacheEntry | None]:
-        """Before any work is done: the job that this very request has made already, and a result that would answer it.
-
-        Raises:
-            IdempotencyConflict: as `admit` does.
-        """
-        return await self._database.read(lambda c: (self._known(c, request), self._found(c, keys)))
-
-    async def find_result(self, keys: list[str]) -> CacheEntry | None:
-        """A result that may serve again, of the first of `keys` that has one."""
-        return await self._database.read(lambda c: self._found(c, keys))
-
-    def _found(self, connection: sqlite3.Connection, keys: list[str]) -> CacheEntry | None:
-        return next((entry for key in keys if (entry := cache.find(connection, key, self._clock()))), None)
 
     async def start(self, job_id: str) -> Job | None:
         """From `queued` to `running`; None where it is not queued any more."""
@@ -165,12 +143,19 @@ class Ledger:
         asked = await self._move(change)
         return asked is not None and asked.state is JobState.RUNNING
 
-    async def cancelled(self, job_id: str) -> Job | None:
-        """From `running` to `cancelled`."""
-        return await self._when(job_id, JobState.RUNNING, JobState.CANCELLED, {})
+    async def cancelled(self, job_id: str, *, has_tiles: bool) -> Job | None:
+        """From `running` to `cancelled`, before or after the first tile was made."""
+        return await self._when(job_id, JobState.RUNNING, JobState.CANCELLED, {}, has_tiles=has_tiles)
 
     async def _when(
-        self, job_id: str, since: JobState, to: JobState, values: dict[str, Any], entry: CacheEntry | None = None
+        self,
+        job_id: str,
+        since: JobState,
+        to: JobState,
+        values: dict[str, Any],
+        entry: CacheEntry | None = None,
+        *,
+        has_tiles: bool = False,
     ) -> Job | None:
         """Move a job that is still in `since` to `to`: whoever is late changes nothing, and gets None."""
         now = self._clock()
@@ -182,12 +167,19 @@ class Ledger:
             if entry is not None and values["cached"] and cache.find(c, entry.key, now) is None:
                 return None, None  # the sweep was faster
             asked = to is JobState.QUEUED and job.cancel_asked
-            return self._move_to(c, job, JobState.CANCELLED if asked else to, now, entry, **values)
+            return self._move_to(c, job, JobState.CANCELLED if asked else to, now, entry, has_tiles, **values)
 
         return await self._move(change)
 
     def _move_to(
-        self, c: sqlite3.Connection, job: Job, to: JobState, now: float, entry: CacheEntry | None = None, **values: Any
+        self,
+        c: sqlite3.Connection,
+        job: Job,
+        to: JobState,
+        now: float,
+        entry: CacheEntry | None = None,
+        has_tiles: bool = False,  # noqa: FBT001, FBT002, beside columns by their names
+        **values: Any,
     ) -> tuple[Job, JobEvent]:
         moved = jobs.update(c, job.id, state=to, **values)
         if to in TERMINAL:
@@ -195,6 +187,8 @@ class Ledger:
             cache.release_upload(c, upload_path(job.image_hash), job.image_hash, now)
         if entry is not None:
             moved = self._keep_result(c, moved, entry, now)
+        if to in TERMINAL:
+            owing.settle(c, moved, now, has_tiles=has_tiles)
         return moved, jobs.add_event(c, moved, EVENT_NAMES.get(to, to), event_detail(moved), now)
 
     def _keep_result(self, connection: sqlite3.Connection, job: Job, entry: CacheEntry, now: float) -> Job:
@@ -204,43 +198,11 @@ class Ledger:
             cache.put(connection, entry)
         return jobs.update(connection, job.id, result_path=entry.processed_path, result_bytes=entry.bytes)
 
-    async def fetched(self, job: Job) -> None:
-        """Note that a result was fetched: it is pinned no longer."""
-        if job.fetched_at is None:
-            job = await self._database.transact(lambda c: jobs.update(c, job.id, fetched_at=self._clock()))
-        self._fetched[job.id] = job
-        self._fetched.move_to_end(job.id)
-        if len(self._fetched) > FETCHED_KEPT:
-            self._fetched.popitem(last=False)
-
-    async def get(self, job_id: str, owner: str) -> Job:
-        """An owner's job.
-
-        Raises:
-            NotFound: there is none, or it is somebody else's, which looks the same.
-        """
-        job = self._fetched.get(job_id) or await self._database.read(lambda c: jobs.get(c, job_id))
-        if job is None or job.owner != owner:
-            raise NotFound("there is no such job")
-        return job
-
-    async def page(self, owner: str, state: JobState | None, limit: int, before: int | None) -> list[Job]:
-        return await self._database.read(lambda c: jobs.page(c, owner, state, limit, before))
-
-    async def computed(self, limit: int) -> list[Job]:
-        """The newest jobs that were computed, of all owners, oldest first."""
-        return await self._database.read(lambda c: jobs.computed(c, limit))
-
-    async def events_since(self, owner: str, seq: int) -> tuple[list[JobEvent] | None, int]:
-        """The first 200 events after `seq` and the newest number; None where `seq` is older than what is kept, or from
-        elsewhere.
-        """
-        return await self._database.read(lambda c: jobs.events_page(c, owner, seq, EVENTS_ON_A_PAGE))
-
     async def recover(self) -> list[Job]:
         """At start: what ran when the last daemon died runs again; the jobs to be queued, oldest first."""
 
         def change(c: sqlite3.Connection) -> tuple[list[tuple[Job, JobEvent]], list[Job]]:
+            owing.take_back_all(c, self._clock())
             moved = recover(c, self._clock())
             return moved, jobs.in_state(c, JobState.QUEUED)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any, Final
 
+from daemon.jobs import owing
 from daemon.jobs.job import Job, JobState
 from daemon.jobs.outcome import event_detail
 from daemon.jobs.request import upload_path
@@ -24,6 +25,7 @@ def recover(connection: sqlite3.Connection, now: float) -> list[tuple[Job, JobEv
         job = jobs.update(connection, ran.id, deaths=ran.deaths + 1, **_next(ran, now))
         if job.is_over:
             cache.release_upload(connection, upload_path(job.image_hash), job.image_hash, now)
+            owing.settle(connection, job, now)
         moved.append((job, jobs.add_event(connection, job, job.state, event_detail(job), now)))
     return moved
 

@@ -166,8 +166,9 @@ class JobRunner:
         try:
             done = await lease.run(assignment, lambda fraction: self._on_progress(job, fraction))
             await self._finish(job, done, assignment)
-        except Cancelled:
-            await self._settle(lambda: self._ledger.cancelled(job.id))
+        except Cancelled as error:
+            has_tiles = bool(error.details.get("has_tiles"))
+            await self._settle(lambda: self._ledger.cancelled(job.id, has_tiles=has_tiles))
         except SetAside:
             goes_on = await self._again(job, job.attempts)
         except WorkerCrashed as error:

@@ -17,8 +17,10 @@ from daemon.executor.formats import FACTS, OutputFormat
 from daemon.executor.intake import Intake
 from daemon.executor.messages import Header
 from daemon.jobs.cache_key import cache_key
+from daemon.jobs.charging import Asking, Charging
 from daemon.jobs.job import Job, JobSpec, JobState
 from daemon.jobs.ledger import Ledger
+from daemon.jobs.lookup import LookUp
 from daemon.jobs.queue import JobQueue
 from daemon.jobs.request import Request, upload_path
 from daemon.store.cache import CacheEntry
@@ -65,7 +67,9 @@ class Submission:
         executor: Executor,
         limits: Limits,
         clock: Callable[[], float],
+        charging: Charging | None = None,
     ) -> None:
+        """`charging` is of the accounts' project, where there is one: then all owners are its users."""
         self._files = files
         self._ledger = ledger
         self._facts = facts
@@ -74,6 +78,7 @@ class Submission:
         self._executor = executor
         self._limits = limits
         self._clock = clock
+        self._charging = charging
         self.draining = False
 
     def require_open(self) -> None:
@@ -117,61 +122,95 @@ class Submission:
         Raises:
             BrokenImage, UnsupportedFormat, ImageTooLarge, BadRequest: what is wrong with picture or wish.
             IdempotencyConflict, QueueFull, Draining, DiskFull: why it cannot be taken now.
+            UsageLimitExceeded, AuthUnavailable, NotPermitted: what its owner's account has to say.
         """
         try:
             self.require_open()
             fingerprint = hashlib.sha256(json.dumps([upload.sha256, spec.recipe(), spec.priority]).encode())
             request = Request(owner, idempotency_key, fingerprint.hexdigest())
             keys = [cache_key(upload.sha256, spec, kind) for kind in self._executor.device_classes()]
-            known, entry = await self._ledger.look_up(request, keys)
-            if known is not None:
-                return known
-            if entry is not None and self._files.path(entry.processed_path).exists():
+            found = await self._ledger.look_up(request, keys, upload.sha256, spec)
+            if found.job is not None:
+                return found.job
+            if found.entry is not None and self._files.path(found.entry.processed_path).exists():
                 with contextlib.suppress(ResultExpired):
-                    job, _ = await self._ledger.admit(self._answered(upload, spec, owner, entry), request, entry)
-                    return job
-            return await self._queue_new(upload, spec, request)
+                    return await self._answer(upload, spec, request, found)
+            return await self._queue_new(upload, spec, request, is_asked_already=found.is_asked_already)
         finally:
             with contextlib.suppress(OSError):
                 upload.path.unlink()
 
-    async def _queue_new(self, upload: Upload, spec: JobSpec, request: Request) -> Job:
-        with self._queue.place(request.owner):
-            room = asyncio.create_task(self._require_cache())  # asked for while the header is read
-            try:
-                job = await self._probed(upload, spec, request.owner)
-            finally:
-                await room
-            lasting = upload_path(upload.sha256)
-            with self._files.holding(lasting):
-                job, is_new = await self._ledger.admit(
-                    job, request, keep=lambda: self._files.keep(upload.path, lasting)
-                )
-            if is_new:
-                self._queue.put(job)
-                await asyncio.sleep(0)  # a worker that is free gets it before anybody writes an answer
-        return job
+    async def _answer(self, upload: Upload, spec: JobSpec, request: Request, found: LookUp) -> Job:
+        """Raises ResultExpired where the sweep was faster."""
+        assert found.entry is not None
+        job = self._answered(upload, spec, request.owner, found.entry)
+        if self._charging is None or found.is_theirs:
+            return (await self._ledger.admit(job, request, found.entry))[0]
+        async with self._charging.asking(job.id, job.owner) as asking:
+            job = replace(job, charge=await asking.charge(job))
+            return await self._admit(job, request, asking, found.entry)
 
-    async def _probed(self, upload: Upload, spec: JobSpec, owner: str) -> Job:
-        syncing = asyncio.create_task(asyncio.to_thread(self._files.sync, upload.path))  # while its header is read
+    async def _queue_new(self, upload: Upload, spec: JobSpec, request: Request, *, is_asked_already: bool) -> Job:
+        with self._queue.place(request.owner):
+            async with contextlib.AsyncExitStack() as stack:
+                job_id, asking = new_id(), None
+                if self._charging is not None and not is_asked_already:
+                    asking = await stack.enter_async_context(self._charging.asking(job_id, request.owner))
+                room = asyncio.create_task(self._require_cache())  # asked for while the header is read
+                try:
+                    job = await self._probed(upload, spec, request.owner, job_id, asking)
+                finally:
+                    await room
+                lasting = upload_path(upload.sha256)
+                with self._files.holding(lasting):
+                    admitted = await self._admit(
+                        job, request, asking, keep=lambda: self._files.keep(upload.path, lasting)
+                    )
+            if admitted.id == job.id:
+                self._queue.put(admitted)
+                await asyncio.sleep(0)  # a worker that is free gets it before anybody writes an answer
+        return admitted
+
+    async def _admit(
+        self,
+        job: Job,
+        request: Request,
+        asking: Asking | None,
+        entry: CacheEntry | None = None,
+        keep: Callable[[], None] = lambda: None,
+    ) -> Job:
+        """The job, or the one that its key stands for already: then nothing is charged."""
+        admitted, is_new = await self._ledger.admit(job, request, entry, keep)
+        if is_new and asking is not None:
+            asking.keep()
+        return admitted
+
+    async def _probed(self, upload: Upload, spec: JobSpec, owner: str, job_id: str, asking: Asking | None) -> Job:
+        """A new job, charged. While its header is read and its account is asked, the upload goes to the disk."""
+        syncing = asyncio.create_task(asyncio.to_thread(self._files.sync, upload.path))
         try:
-            return self._new(upload, spec, owner, await self._intake.probe(upload.path))
+            job = self._new(upload, spec, owner, job_id, await self._intake.probe(upload.path))
+            if asking is not None:
+                return replace(job, charge=await asking.charge(job))
+            return job if self._charging is None else replace(job, charge="later")  # if it has to be computed after all
         finally:
             await syncing
 
-    def _new(self, upload: Upload, spec: JobSpec, owner: str, header: Header) -> Job:
+    def _new(self, upload: Upload, spec: JobSpec, owner: str, job_id: str, header: Header) -> Job:
         target = self.target(spec, header.width, header.height, header.same_format, header.frames)
-        return self._job(upload, spec, owner, (header.width, header.height), target)
+        return self._job(upload, spec, owner, job_id, (header.width, header.height), target)
 
     def _answered(self, upload: Upload, spec: JobSpec, owner: str, entry: CacheEntry) -> Job:
         target = Target(entry.out_width, entry.out_height, spec.format or entry.format)
-        job = self._job(upload, spec, owner, (entry.width, entry.height), target)
+        job = self._job(upload, spec, owner, new_id(), (entry.width, entry.height), target)
         return from_entry(job, entry, self._clock())
 
-    def _job(self, upload: Upload, spec: JobSpec, owner: str, size: tuple[int, int], target: Target) -> Job:
+    def _job(
+        self, upload: Upload, spec: JobSpec, owner: str, job_id: str, size: tuple[int, int], target: Target
+    ) -> Job:
         return Job(
             number=0,  # the store gives it
-            id=uuid.uuid4().hex,
+            id=job_id,
             owner=owner,
             state=JobState.QUEUED,
             spec=spec,
@@ -184,6 +223,11 @@ class Submission:
             out_height=target.height,
             created_at=self._clock(),
         )
+
+
+def new_id() -> str:
+    """Of a job, and of its charge, which is asked for before the job is there."""
+    return uuid.uuid4().hex
 
 
 def from_entry(job: Job, entry: CacheEntry, now: float) -> Job:

@@ -12,7 +12,7 @@ from daemon.settings_table.setting import PREFIX, Setting
 Rows = tuple[Setting[Any], ...]
 SECTIONS: Final[tuple[tuple[str, Rows], ...]] = (
     ("Address and access", (own.HOST, own.PORT, own.ORIGINS, own.PAIRING, own.HOSTS)),
-    ("Accounts", (own.SUPABASE_URL, own.SUPABASE_ANON_KEY)),
+    ("Accounts", (own.SUPABASE_URL, own.SUPABASE_ANON_KEY, own.OFFLINE_JOBS)),
     ("Folders", (own.STATE_DIR, own.CACHE_DIR)),
     ("Devices", (own.DEVICE, own.WORKER_MEMORY_MB)),
     (

@@ -19,6 +19,7 @@ MOST_CRASHES: Final = 1000
 _large = parsing.whole(1, MOST_WHOLE)
 _LARGE: Final = f"a whole number from 1 to {MOST_WHOLE}"
 COUNT: Final = Form(Kind.WHOLE, "a whole number, 1 or more", parsing.whole(1))
+COUNT_FROM_NOTHING: Final = Form(Kind.WHOLE, "a whole number, 0 or more", parsing.whole(0))
 KIBIBYTES: Final = Form(Kind.WHOLE, _LARGE, parsing.times(_large, 1024), "KiB")
 MEBIBYTES: Final = Form(Kind.WHOLE, _LARGE, parsing.times(_large, MEBI), "MiB")
 MEGAPIXELS: Final = Form(Kind.WHOLE, _LARGE, parsing.times(_large, 1_000_000), "megapixels")
@@ -64,7 +65,6 @@ PUBLISHABLE_KEY: Final = Form(
 
 # of internal settings, which no file has
 WORD: Final = Form(Kind.TEXT, "a word", str)
-COUNT_FROM_NOTHING: Final = Form(Kind.WHOLE, "a whole number, 0 or more", parsing.whole(0))
 SHARED: Final[Form[Path | None]] = Form(
     Kind.FOLDER, "the absolute path of a folder", parsing.or_nothing(parsing.absolute, None)
 )

@@ -81,6 +81,12 @@ SUPABASE_ANON_KEY: Final = Setting(
     default_is="none",
     also="SUPABASE_ANON_KEY",
 )
+OFFLINE_JOBS: Final = Setting(
+    "offline_jobs",
+    "0",
+    forms.COUNT_FROM_NOTHING,
+    "How many jobs of each user are done and counted later while the project cannot be asked; 0: none are taken then",
+)
 STATE_DIR: Final = Setting(
     "state_dir",
     _state,

@@ -92,6 +92,18 @@ def in_state(connection: sqlite3.Connection, state: JobState) -> list[Job]:
     return [_job(row) for row in connection.execute(query, (state,))]
 
 
+def open_of_picture(connection: sqlite3.Connection, owner: str, image_hash: str) -> list[Job]:
+    """An owner's jobs that are not over, of one picture."""
+    query = f"SELECT {_COLUMNS} FROM jobs WHERE image_hash = ? AND state IN ('queued', 'running') AND owner = ?"  # noqa: S608
+    return [_job(row) for row in connection.execute(query, (image_hash, owner))]
+
+
+def has_had(connection: sqlite3.Connection, owner: str, result_path: str, but: str) -> bool:
+    """Whether a job of this owner, other than `but`, has ended with this result."""
+    query = "SELECT 1 FROM jobs WHERE result_path = ? AND owner = ? AND state = 'done' AND id <> ?"
+    return connection.execute(query, (result_path, owner, but)).fetchone() is not None
+
+
 def computed(connection: sqlite3.Connection, limit: int) -> list[Job]:
     """The newest jobs that a worker has done and not the cache, oldest of them first."""
     query = (

@@ -9,7 +9,7 @@ declare name text;
 begin -- a hosted project has them, a bare PostgreSQL has not
   foreach name in array array['anon', 'authenticated', 'service_role'] loop
     if not exists (select from pg_roles where rolname = name) then
-      execute format('create role %I nologin', name);
+      execute format('create role %I nologin %s', name, case name when 'service_role' then 'bypassrls' end);
     end if;
   end loop;
 end $$;

@@ -76,6 +76,22 @@ begin
   end if;
 end $$;
 
+-- Whether some other tier allows more of anything; of tiers that say nothing the owner's own function may know more.
+create or replace function private.can_upgrade(current_tier text) returns boolean
+language sql stable security definer set search_path = '' as $$
+  select exists (
+    select from public.subscription_tiers other
+     where other.tier is distinct from current_tier and not exists (
+       select from public.subscription_tiers mine
+        where mine.tier = current_tier
+          and coalesce(mine.daily_limit >= other.daily_limit, mine.daily_limit is null)
+          and coalesce(mine.monthly_limit >= other.monthly_limit, mine.monthly_limit is null)
+          and coalesce(private.factor(mine.max_scale_factor) >= private.factor(other.max_scale_factor),
+                       mine.max_scale_factor is null)
+     )
+  )
+$$;
+
 create or replace function private.count_usage(user_uuid uuid, on_day date, jobs integer, refunds integer) returns void
 language sql volatile security definer set search_path = '' as $$
   insert into public.usage_counters as c (user_id, period, starts, used, refunded)
@@ -115,7 +131,8 @@ begin
     return jsonb_build_object('allowed', known <> 'refunded', 'state', known, 'replayed', true, 'current_tier', tier);
   end if;
   if public.enforce_subscription_limits(me, p_processing_type, p_scale_factor) is not true then
-    return jsonb_build_object('allowed', false, 'reason', 'limit', 'current_tier', tier, 'usage', private.usage_of(me));
+    return jsonb_build_object('allowed', false, 'reason', 'limit', 'current_tier', tier,
+                              'can_upgrade', private.can_upgrade(tier), 'usage', private.usage_of(me));
   end if;
   insert into public.usage_reservations (user_id, reservation_id, processing_type, scale_factor, charged_on)
     values (me, p_reservation_id, p_processing_type, p_scale_factor, private.today());

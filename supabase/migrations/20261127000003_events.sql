@@ -73,7 +73,7 @@ begin
   for e in select value from jsonb_array_elements(p_events) loop
     begin
       verdicts := verdicts || jsonb_build_object('event_id', e ->> 'event_id', 'result', private.take_event(me, e));
-    exception when data_exception or integrity_constraint_violation then
+    exception when data_exception or integrity_constraint_violation or raise_exception then -- an owner's trigger, say
       verdicts := verdicts || jsonb_build_object(
         'event_id', e ->> 'event_id', 'result', 'rejected', 'code', sqlstate, 'message', sqlerrm);
     end;

@@ -118,7 +118,7 @@ select private.apply_grants();
 
 -- PostgreSQL lets everybody execute a new function: take that back, then name who may.
 revoke execute on function
-  private.usage_of(uuid), private.within_limits(uuid, text), private.count_usage(uuid, date, integer, integer),
+  private.usage_of(uuid), private.within_limits(uuid, text), private.can_upgrade(text), private.count_usage(uuid, date, integer, integer),
   private.reserve_usage(uuid, text, text, bigint), private.take_event(uuid, jsonb),
   private.ingest_usage_events(jsonb), private.reconcile_usage(integer), private.apply_grants(), private.welcome(),
   private.stamp_log(), private.guard_tier(), private.require_user(), private.most_refunds(), private.today(),
@@ -131,3 +131,20 @@ grant execute on function
   public.reserve_usage(uuid, text, text, bigint), public.ingest_usage_events(jsonb), public.my_usage()
   to authenticated;
 grant execute on function private.within_limits(uuid, text), private.reconcile_usage(integer) to service_role;
+
+-- Where the project has Realtime, whoever looks at an account hears of a new tier and of jobs on other machines. What is
+-- told of a row is told by its policies, as what is read.
+do $$
+declare name text;
+begin
+  if exists (select from pg_publication where pubname = 'supabase_realtime' and not puballtables) then
+    foreach name in array array['user_profiles', 'usage_counters'] loop
+      if not exists (
+        select from pg_publication_tables
+         where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = name
+      ) then
+        execute format('alter publication supabase_realtime add table public.%I', name);
+      end if;
+    end loop;
+  end if;
+end $$;

@@ -1,4 +1,4 @@
-"""A fake of a Supabase project as far as tokens go: it signs them, publishes its keys, and says whose they are."""
+"""A fake of a Supabase project: it signs tokens, publishes its keys, says whose they are, and counts jobs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from daemon.accounts.project import Project
+from tests.accounts.fake_counting import FakeCounting
 
 KEY = "sb_publishable_key"
 SECRET = "a secret of the project that nobody else has, 32 characters or more"
@@ -29,6 +30,8 @@ class FakeProject:
         self.body: bytes | None = None  # in place of the keys
         self.asked: dict[str, int] = {}
         self.users: dict[str, str] = {}  # by token, of those signed with the secret
+        self.counting = FakeCounting()
+        self.lose = 0  # so many answers are lost, of what is asked of the database
         self.current = self.rotate()
 
     def rotate(self, algorithm: str = "ES256") -> str:
@@ -90,10 +93,27 @@ class FakeProject:
             return web.Response(status=self.fails, text="upstream connect error")
         if request.path.endswith("/jwks.json"):
             return web.json_response(self.published()) if self.body is None else web.Response(body=self.body)
+        if request.path.startswith("/rest/v1/"):
+            return await self._database(request)
         user = self.users.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if user is None:
             return web.json_response({"error_code": "session_not_found"}, status=403)
         return web.json_response({"id": user, "is_anonymous": False})
+
+    async def _database(self, request: web.Request) -> web.Response:
+        token = request.headers["Authorization"].removeprefix("Bearer ")
+        user = jwt.decode(token, options={"verify_signature": False})["sub"]
+        name = request.path.rpartition("/")[2]
+        if name == "user_profiles":
+            return web.json_response([{"subscription_tier": self.counting.tier}])
+        body = await request.json()
+        is_log = name == "usage_logs"
+        answer = self.counting.write_log(user, body) if is_log else self.counting.call(name, user, body)
+        if self.lose > 0:
+            self.lose -= 1
+            assert request.transport is not None
+            request.transport.abort()
+        return answer
 
     @property
     def project(self) -> Project:
@@ -105,9 +125,9 @@ class FakeProject:
 
 
 @asynccontextmanager
-async def fake_project() -> AsyncIterator[FakeProject]:
+async def fake_project(fake: FakeProject | None = None) -> AsyncIterator[FakeProject]:
     """It listens on this machine."""
-    fake = FakeProject()
+    fake = fake or FakeProject()
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", fake.answer)
     runner = web.AppRunner(app)

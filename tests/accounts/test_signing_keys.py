@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from daemon.accounts.signing_keys import AGAIN, FRESH, STALE
-from daemon.errors import AccountsUnavailable, InvalidToken
+from daemon.errors import AuthUnavailable, InvalidToken
 from tests.accounts.conftest import Accounts
 
 
@@ -62,7 +62,7 @@ async def test_while_the_project_is_away_known_keys_hold_for_half_a_day(accounts
     await accounts.users.caller(token)
     assert not accounts.keys.reached
     accounts.pass_time(2)
-    with pytest.raises(AccountsUnavailable):
+    with pytest.raises(AuthUnavailable):
         await accounts.users.caller(token)
 
 
@@ -72,7 +72,7 @@ async def test_nonsense_is_no_answer_and_takes_no_key_away(accounts: Accounts, b
     await accounts.users.caller(token)
     accounts.fake.body = body
     accounts.pass_time(FRESH + AGAIN)
-    with pytest.raises(AccountsUnavailable):
+    with pytest.raises(AuthUnavailable):
         await accounts.keys.find("another")
     await accounts.users.caller(token)
 
@@ -96,7 +96,7 @@ async def test_a_start_without_the_project_goes_by_the_keys_in_the_file(accounts
     await accounts.users.caller(token)
     accounts.pass_time(STALE)
     accounts.restart()
-    with pytest.raises(AccountsUnavailable):
+    with pytest.raises(AuthUnavailable):
         await accounts.users.caller(token)
 
 
@@ -108,7 +108,7 @@ async def test_a_clock_that_was_set_back_makes_no_key_live_longer_than_one_of_no
     accounts.restart()
     await accounts.users.caller(token)
     accounts.pass_time(STALE + 1)
-    with pytest.raises(AccountsUnavailable):
+    with pytest.raises(AuthUnavailable):
         await accounts.users.caller(token)
 
 

@@ -14,9 +14,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from daemon.accounts.caller import Caller
 from daemon.accounts.users import looks_like_a_users
-from daemon.errors import AccountsUnavailable, InvalidToken
+from daemon.errors import AuthUnavailable, InvalidToken
 from tests.accounts.conftest import Accounts
 from tests.accounts.fake_project import SECRET
 
@@ -34,7 +33,11 @@ def plain(part: dict[str, Any]) -> str:
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
 async def test_a_users_token_is_hers(accounts: Accounts, algorithm: str) -> None:
     accounts.fake.rotate(algorithm)
-    assert await accounts.users.caller(accounts.fake.token(sub=USER)) == Caller(USER)
+    token = accounts.fake.token(sub=USER)
+    caller = await accounts.users.caller(token)
+    assert (caller.owner, caller.is_user, caller.is_admin) == (USER, True, False)
+    assert caller.expires == jwt.decode(token, options={"verify_signature": False})["exp"]
+    assert accounts.tokens.of(USER) == token
 
 
 NOW = int(time.time())
@@ -64,7 +67,7 @@ async def test_one_claim_that_is_wrong_is_enough(accounts: Accounts, wrong: dict
 async def test_clocks_may_differ_by_half_a_minute(accounts: Accounts, claim: str, off: int) -> None:
     claims: dict[str, Any] = {claim: int(time.time()) + off}
     token = accounts.fake.token(sub=USER, **claims)
-    assert await accounts.users.caller(token) == Caller(USER)
+    assert (await accounts.users.caller(token)).owner == USER
 
 
 async def test_forgeries_are_refused(accounts: Accounts) -> None:
@@ -104,11 +107,13 @@ async def test_what_has_no_keys_is_asked_once_a_minute_for_each_token(accounts: 
     fake.keys.clear()
     await asyncio.gather(*(_refused(accounts, fake.claims()) for _ in range(2)))
     token = fake.legacy_token(sub=USER)
-    assert await asyncio.gather(*(accounts.users.caller(token) for _ in range(20))) == [Caller(USER)] * 20
+    found = await asyncio.gather(*(accounts.users.caller(token) for _ in range(20)))
+    assert {caller.owner for caller in found} == {USER}
+    assert accounts.tokens.of(USER) == token
     assert fake.asked["/auth/v1/user"] == 1
     del fake.users[token]  # she signs out
     accounts.pass_time(59)
-    assert await accounts.users.caller(token) == Caller(USER)
+    assert (await accounts.users.caller(token)).owner == USER
     accounts.pass_time(2)
     with pytest.raises(InvalidToken, match="any more"):
         await accounts.users.caller(token)
@@ -134,7 +139,7 @@ async def test_a_project_that_cannot_say_is_no_no(accounts: Accounts, status: in
     await _refused(accounts, accounts.fake.claims())
     token = accounts.fake.legacy_token()
     accounts.fake.fails = status
-    with pytest.raises(AccountsUnavailable):
+    with pytest.raises(AuthUnavailable):
         await accounts.users.caller(token)
     assert not accounts.users._asked._locks, "what nobody can tell is not kept"
     accounts.fake.fails = None

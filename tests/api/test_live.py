@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from daemon.api import live
-from daemon.jobs import ledger
+from daemon.jobs import reads
 from daemon.store.jobs import JobEvent
 from tests.api.conftest import JSON, Service, connected, png, said
 
@@ -163,7 +163,7 @@ async def test_a_long_history_comes_page_by_page_and_whole(service: Service, mon
     async with connected(service, {"jobs": "*"}) as socket:
         since = (await said(socket))["seq"]
     jobs = [(await service.submit())["id"] for _ in range(3)]
-    monkeypatch.setattr(ledger, "EVENTS_ON_A_PAGE", 2)
+    monkeypatch.setattr(reads, "EVENTS_ON_A_PAGE", 2)
     async with connected(service, {"jobs": jobs, "since": since}) as socket:
         told = [await said(socket) for _ in range(9)]
     assert [event["job"] for event in told] == [job for job in jobs for _ in range(3)]

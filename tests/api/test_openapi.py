@@ -34,7 +34,10 @@ from tests.api.conftest import Service
 DAEMON = Path(__file__).parent.parent.parent / "daemon"
 DOCUMENT = document(ROUTES, "0.1.0")
 # What no client of the API meets: said by commands and at the start.
-OF_COMMANDS = {"wrong_settings", "store_too_new", "service_unreachable", "service_refused"} | {"unexpected_answer"}
+OF_COMMANDS = {
+    *("wrong_settings", "store_too_new", "service_unreachable", "service_refused", "unexpected_answer"),
+    *("sign_in_refused", "migration_refused", "migration_interrupted", "rulings_needed"),
+}
 # What a job ends with that is no failure: its state says it.
 OF_STATES = {"cancelled", "set_aside"}
 
@@ -138,7 +141,8 @@ def test_an_error_has_its_codes_and_the_headers_that_come_with_it() -> None:
     responses = operation("post", "/api/process")["responses"]
     exact = responses["422"]["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]
     assert exact == {"status": {"const": 422}, "code": {"enum": ["broken_image", "image_too_large"]}}
-    assert responses["429"]["headers"]["Retry-After"]["required"]
+    assert responses["503"]["headers"]["Retry-After"]["required"]
+    assert not responses["429"]["headers"]["Retry-After"]["required"], "no day brings a tier another scale"
     assert responses["401"]["headers"]["WWW-Authenticate"]["required"]
     assert "401" not in operation("get", "/health")["responses"]
 

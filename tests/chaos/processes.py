@@ -111,7 +111,11 @@ def listeners(pid: int) -> set[str]:
     """The sockets of a process that listen, by their inodes."""
     tables = [Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
     listening = {f"socket:[{row.split()[9]}]" for table in tables for row in table if row.split()[3] == "0A"}
-    return {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()} & listening
+    held = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it was closed since it was listed
+            held.add(str(link.readlink()))
+    return held & listening
 
 
 def end_folder(folder: Path) -> None:

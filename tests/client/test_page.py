@@ -20,7 +20,13 @@ PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 ROWS = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (`\w+`(?:, `\w+`)*) \|", PAGE, re.MULTILINE)
 FOR_PAGES = {"pairing_off", "pairing_denied", "pairing_expired", "wrong_pairing_code", "too_many_pairings"}
 NO_METHOD_MEETS = {"method_not_allowed", "expectation_failed"}
-NOT_FOR_CLIENTS = {"wrong_settings", "store_too_new", "service_refused", "set_aside"} | FOR_PAGES | NO_METHOD_MEETS
+OF_THE_MIGRATION = {"migration_refused", "migration_interrupted", "rulings_needed"}
+NOT_FOR_CLIENTS = (
+    {"wrong_settings", "store_too_new", "service_refused", "set_aside", "sign_in_refused"}
+    | FOR_PAGES
+    | NO_METHOD_MEETS
+    | OF_THE_MIGRATION
+)
 
 
 def words(cell: str) -> list[str]:

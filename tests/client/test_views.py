@@ -54,9 +54,9 @@ def test_only_a_job_that_is_done_is_well() -> None:
 
 
 def test_the_code_of_a_later_services_error_is_kept() -> None:
-    error = known_error("usage_limit_exceeded", "no more", current_tier="free")
+    error = known_error("a_later_code", "no more", current_tier="free")
     assert (type(error), error.message) == (ProEngineError, "no more")
-    assert error.details == {"code": "usage_limit_exceeded", "current_tier": "free"}
+    assert error.details == {"code": "a_later_code", "current_tier": "free"}
 
 
 @pytest.mark.asyncio(loop_scope="session")

@@ -11,6 +11,7 @@ import pytest
 
 from daemon.executor.intake import Intake
 from daemon.executor.intake_limits import IntakeLimits
+from daemon.jobs.charging import Charging
 from daemon.jobs.estimates import Estimates
 from daemon.jobs.events import EventHub
 from daemon.jobs.figures import Figures
@@ -89,13 +90,19 @@ class Bench:
         return [event for event in found if event.job == job.id]
 
 
-def make_bench(database: Database, files: Files, workers: int = 1) -> Bench:
+def make_bench(
+    database: Database,
+    files: Files,
+    workers: int = 1,
+    charging: Callable[[Clock], Charging | None] = lambda _: None,
+) -> Bench:
     clock, hub, figures, executor = Clock(), EventHub(), Figures(), FakeExecutor(workers)
     queue, intake = JobQueue(QueueBounds(5, 5)), FakeIntake()
     ledger = Ledger(database, hub, clock, DAY, figures)
     limits = Limits(output_pixels=1_000_000, cache_bytes=1000)
     facts = StoreFacts(database, clock, PIN_SECONDS)
-    submission = Submission(files, ledger, facts, queue, cast("Intake", intake), executor, limits, clock)
+    parts_before = (files, ledger, facts, queue, cast("Intake", intake), executor, limits, clock)
+    submission = Submission(*parts_before, charging(clock))
     estimates = Estimates()
     runner = JobRunner(queue, ledger, hub, executor, files, clock, DAY, estimates)
     preflight = Preflight(submission, SOURCES, estimates, ledger, queue, runner, hub, executor, 1 << 30)

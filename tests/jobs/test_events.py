@@ -6,7 +6,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.jobs.events import LEAST_STEP, MOST_WAITING, EventHub, ProgressEvent, Subscriber
+from daemon.accounts.figures import AccountFigures, Period
+from daemon.jobs.events import LEAST_STEP, MOST_WAITING, AccountEvent, EventHub, News, ProgressEvent, Subscriber
 from daemon.store.jobs import JobEvent
 
 
@@ -14,8 +15,8 @@ def _event(seq: int, job: str = "a", event: str = "started", owner: str = "ann")
     return JobEvent(seq, job, owner, event, {}, 0.0)
 
 
-async def _drain(subscriber: Subscriber) -> list[JobEvent | ProgressEvent]:
-    found: list[JobEvent | ProgressEvent] = []
+async def _drain(subscriber: Subscriber) -> list[News]:
+    found: list[News] = []
     while True:
         waiting = asyncio.ensure_future(subscriber.next())
         await asyncio.sleep(0)
@@ -35,7 +36,8 @@ async def test_a_subscriber_hears_its_owners_jobs_that_it_asked_for() -> None:
             hub.publish(_event(seq, job))
             hub.progress(job, "ann", 0.5)
         assert len(await _drain(all_of_them)) == 4
-        assert [event.job for event in await _drain(one)] == ["b", "b"]
+        heard = await _drain(one)
+        assert [event.job for event in heard if not isinstance(event, AccountEvent)] == ["b", "b"]
         assert await _drain(bob) == []
     assert hub.subscribers == 0
 
@@ -113,3 +115,27 @@ async def test_a_new_subscription_leaves_nothing_of_the_one_before() -> None:
         hub.progress("a", "ann", 0.5)
         subscriber.listen_to(frozenset("b"))
         assert await _drain(subscriber) == []
+
+
+def _figures(used: int) -> AccountFigures:
+    return AccountFigures("free", Period(used, 10, "2099-01-01"), None, 1.0)
+
+
+async def test_an_owners_listeners_hear_the_newest_figures_whichever_jobs_they_listen_to() -> None:
+    hub = EventHub()
+    with hub.subscription("ann") as ann, hub.subscription("bob") as bob:
+        assert hub.is_heard("ann")
+        assert not hub.is_heard("eve")
+        for used in (1, 2):
+            hub.account("ann", _figures(used))
+        assert await _drain(ann) == [AccountEvent("ann", _figures(2))]
+        assert await _drain(bob) == []
+
+
+async def test_changes_of_state_come_before_figures() -> None:
+    hub = EventHub()
+    with hub.subscription("ann") as subscriber:
+        subscriber.listen_to(None)
+        hub.account("ann", _figures(1))
+        hub.publish(_event(1, "a"))
+        assert [type(event) for event in await _drain(subscriber)] == [JobEvent, AccountEvent]

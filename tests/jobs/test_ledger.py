@@ -65,7 +65,7 @@ async def test_whoever_is_late_changes_nothing(bench: Bench, over: str) -> None:
     moves: dict[str, Callable[[], Awaitable[Job | None]]] = {
         "finish": lambda: bench.ledger.finish(job.id, FINISHED, new_entry("a")),
         "fail": lambda: bench.ledger.fail(job.id, BrokenImage("x")),
-        "cancelled": lambda: bench.ledger.cancelled(job.id),
+        "cancelled": lambda: bench.ledger.cancelled(job.id, has_tiles=True),
         "requeue": lambda: bench.ledger.requeue(job.id, 1),
         "start": lambda: bench.ledger.start(job.id),
     }
@@ -84,7 +84,10 @@ async def test_of_a_cancel_and_a_finish_at_once_the_first_wins_and_the_other_get
     for cancel_first in (True, False):
         job = await _admit(bench)
         await bench.ledger.start(job.id)
-        cancel, finish = bench.ledger.cancelled(job.id), bench.ledger.finish(job.id, FINISHED, new_entry("a"))
+        cancel, finish = (
+            bench.ledger.cancelled(job.id, has_tiles=True),
+            bench.ledger.finish(job.id, FINISHED, new_entry("a")),
+        )
         order = (cancel, finish) if cancel_first else (finish, cancel)
         winner, loser = await asyncio.gather(*order)
         assert winner is not None
@@ -95,7 +98,7 @@ async def test_of_a_cancel_and_a_finish_at_once_the_first_wins_and_the_other_get
 async def test_a_cancelled_job_leaves_no_cache_entry(bench: Bench) -> None:
     job = await _admit(bench)
     await bench.ledger.start(job.id)
-    await bench.ledger.cancelled(job.id)
+    await bench.ledger.cancelled(job.id, has_tiles=True)
     await bench.ledger.finish(job.id, FINISHED, new_entry("a"))
     assert await bench.ledger.find_result(["a"]) is None
 
@@ -107,7 +110,7 @@ async def test_a_move_of_a_job_that_is_not_there_is_none(bench: Bench) -> None:
 async def test_the_same_request_under_a_key_gives_the_same_job(bench: Bench) -> None:
     job = await _admit(bench, "key")
     assert await _admit(bench, "key") == job
-    assert (await bench.ledger.look_up(Request("ann", "key", "print"), []))[0] == job
+    assert (await bench.ledger.look_up(Request("ann", "key", "print"), [], HASH, job.spec)).job == job
     assert len(await bench.events(job)) == 1
 
 
@@ -116,7 +119,7 @@ async def test_another_request_under_a_key_is_a_conflict(bench: Bench) -> None:
     with pytest.raises(IdempotencyConflict):
         await _admit(bench, "key", "other")
     with pytest.raises(IdempotencyConflict):
-        await bench.ledger.look_up(Request("ann", "key", "other"), [])
+        await bench.ledger.look_up(Request("ann", "key", "other"), [], HASH, job.spec)
     assert await bench.ledger.page("ann", None, 9, None) == [job]
 
 
@@ -216,7 +219,7 @@ async def test_a_job_whose_result_was_fetched_is_known_without_the_store_to_its_
 async def test_no_more_fetched_jobs_are_kept_in_memory_than_are_looked_at(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.jobs.ledger.FETCHED_KEPT", 2)
+    monkeypatch.setattr("daemon.jobs.reads.FETCHED_KEPT", 2)
     for _ in range(3):
         await bench.ledger.fetched(await _admit(bench))
     assert len(bench.ledger._fetched) == 2

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,9 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
+
+from tests.supabase.gate import Gate
+from tests.supabase.lite_server import Lite, running_lite
 
 HERE = Path(__file__).parent
 MIGRATIONS = sorted((HERE.parents[1] / "supabase" / "migrations").glob("*.sql"))
@@ -40,10 +43,13 @@ class Cluster:
     def dsn(self, database: str) -> str:
         return f"host={self.folder} port={self.port} user=postgres dbname={database}"
 
+    def url(self, database: str) -> str:
+        return f"postgres://postgres@127.0.0.1:{self.port}/{database}"
+
 
 @contextmanager
 def running_cluster(programs: Path) -> Iterator[Cluster]:
-    """It listens to a socket in its own folder only. As root it would refuse to run, so root runs it as `postgres`."""
+    """It listens to this machine only. As root it would refuse to run, so root runs it as `postgres`."""
     as_server = ["runuser", "-u", "postgres", "--"] if getpass.getuser() == "root" else []
     with tempfile.TemporaryDirectory(prefix="pro-engine-pg-", dir="/tmp") as name:
         folder, port = Path(name), random.randrange(20_000, 32_000)
@@ -66,9 +72,8 @@ def running_cluster(programs: Path) -> Iterator[Cluster]:
                 "--locale=C",
             ]
         )
-        options = (
-            f"-p {port} -k {folder} -c listen_addresses='' -c max_connections=300 -c fsync=off -c timezone=Asia/Tokyo"
-        )
+        settings = ("listen_addresses=127.0.0.1", "max_connections=300", "fsync=off", "timezone=Asia/Tokyo")
+        options = " ".join([f"-p {port} -k {folder}", *(f"-c {one}" for one in settings)])
         run([*as_server, programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"])
         try:
             yield Cluster(port, folder)
@@ -204,3 +209,31 @@ def project(request: pytest.FixtureRequest) -> Project:
     """Either, migrated: its users may do ten jobs a day."""
     found: Project = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(scope="session")
+def on_pglite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lite]:
+    """Supabase's HTTP API over a database in the server's own process: one connection, so no races."""
+    with running_lite(tmp_path_factory.mktemp("pglite"), "pglite", "supabase/.temp/data") as lite:
+        yield lite
+
+
+@pytest.fixture(scope="session")
+def on_postgres(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lite]:
+    """The same over PostgreSQL. The server gives all rights on tables away when it starts; then ours are put back."""
+    name = database(cluster)
+    with running_lite(tmp_path_factory.mktemp("lite"), "postgres", cluster.url(name)) as lite:
+        with psycopg.connect(cluster.dsn(name), autocommit=True) as operator:
+            operator.execute("select private.apply_grants()")
+        yield lite
+
+
+@pytest.fixture
+async def gate(request: pytest.FixtureRequest) -> AsyncIterator[Gate]:
+    """Before the server on PostgreSQL, unless the test names the other one."""
+    lite: Lite = request.getfixturevalue(getattr(request, "param", "on_postgres"))
+    async with Gate(lite).running() as one:
+        yield one
+
+
+DRIVERS = pytest.mark.parametrize("gate", ["on_pglite", "on_postgres"], indirect=True)

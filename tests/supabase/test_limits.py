@@ -238,6 +238,34 @@ def test_a_better_tier_has_its_own_limits_at_once(fresh: Project) -> None:
     assert (usage["day"]["used"], usage["day"]["limit"]) == (LIMIT + 5, None)
 
 
+def test_whether_another_tier_would_help_is_told(fresh: Project) -> None:
+    user = fresh.sign_up()
+    for tier, helps in (("free", True), ("pro", True), ("team", False)):
+        fresh.operator.execute("update user_profiles set subscription_tier = %s where id = %s", (tier, user))
+        ((told,),) = fresh.rows("select private.can_upgrade(%s)", tier)
+        assert told is helps
+    fresh.operator.execute("update subscription_tiers set daily_limit = 0 where tier = 'team'")
+    assert reserve(fresh, user)["can_upgrade"] is True, "another has more of something"
+
+
+def test_of_tiers_that_say_nothing_to_us_another_may_help(existing: Project) -> None:
+    ((told,),) = existing.rows("select private.can_upgrade('basic')")
+    assert told is True
+
+
+def test_an_event_that_the_owners_trigger_refuses_holds_back_none_of_the_others(fresh: Project) -> None:
+    fresh.operator.execute(
+        "create function public.no_big_ones() returns trigger language plpgsql as $$ begin"
+        " if new.image_pixels > 1000000 then raise exception 'too big'; end if; return new; end $$"
+    )
+    fresh.operator.execute(
+        "create trigger no_big_ones before insert on usage_logs for each row execute function public.no_big_ones()"
+    )
+    user, keys = fresh.sign_up(), [uuid.uuid4() for _ in range(3)]
+    told = tell(fresh, user, event(keys[0]), event(keys[1], image_pixels=2_000_000), event(keys[2]))
+    assert told == ["inserted", "rejected", "inserted"]
+
+
 def test_the_months_limit_holds_over_its_days(fresh: Project) -> None:
     user = fresh.sign_up()
     assert reserve(fresh, user)["allowed"]
@@ -254,6 +282,7 @@ def test_a_tier_that_nobody_knows_allows_nothing(fresh: Project) -> None:
         "allowed": False,
         "reason": "limit",
         "current_tier": "vanished",
+        "can_upgrade": True,
         "usage": None,
     }
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Final
 
+from daemon.accounts.usage import StreamState
 from daemon.api.metrics.family import Family, Kind, Samples, Seen
 from daemon.api.parts import Parts
 from daemon.jobs.figures import Labels
@@ -66,9 +67,14 @@ def _worker_memory(seen: Seen) -> Samples:
     return found
 
 
-def _outbox_age(_parts: Parts) -> float:
-    """Of the oldest usage event that is not delivered. In local mode there is no account, and so no event."""
-    return 0.0
+def _stream(seen: Seen) -> StreamState:
+    """As its sender saw it last; in local mode there is no account, and so nothing to send."""
+    return seen.parts.accounts.stream.state if seen.parts.accounts is not None else StreamState()
+
+
+def _outbox(seen: Seen) -> Samples:
+    census = _stream(seen).census
+    return _by({"waiting": census.waiting, "refused": census.refused})
 
 
 _C, _G, _H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
@@ -216,6 +222,19 @@ FAMILIES: Final[Sequence[Family]] = (
         "outbox_age_seconds",
         _G,
         "Age of the oldest usage event that is not delivered; always 0 in local mode, which has none.",
-        lambda s: _one(_outbox_age(s.parts)),
+        lambda s: _one(_stream(s).age(s.parts.clock())),
+    ),
+    Family(
+        "outbox_events",
+        _G,
+        "Usage events that the project has not taken: those that wait, and those that it has refused for good.",
+        _outbox,
+        ("state",),
+    ),
+    Family(
+        "usage_delivered_total",
+        _C,
+        "Usage events that the project has taken.",
+        lambda s: _one(s.parts.accounts.stream.delivered if s.parts.accounts is not None else 0),
     ),
 )

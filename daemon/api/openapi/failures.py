@@ -9,7 +9,7 @@ from daemon.api.problems import STATUS
 from daemon.api.route import Access, Route
 from daemon.errors import (
     AccessTokenRequired,
-    AccountsUnavailable,
+    AuthUnavailable,
     BadRequest,
     BrokenImage,
     DaemonUnavailable,
@@ -38,9 +38,10 @@ OF_ALL: Final[Errors] = (
 )
 BY_ACCESS: Final[Mapping[Access, Errors]] = {
     Access.OPEN: (),
-    Access.CALLER: (AccessTokenRequired, InvalidToken, AccountsUnavailable),
-    Access.TICKET: (AccessTokenRequired, InvalidToken, AccountsUnavailable),
-    Access.ADMIN: (AccessTokenRequired, InvalidToken, AccountsUnavailable, NotPermitted),
+    Access.CALLER: (AccessTokenRequired, InvalidToken, AuthUnavailable),
+    Access.ACCOUNT: (AccessTokenRequired, InvalidToken, AuthUnavailable),
+    Access.TICKET: (AccessTokenRequired, InvalidToken, AuthUnavailable),
+    Access.ADMIN: (AccessTokenRequired, InvalidToken, AuthUnavailable, NotPermitted),
     Access.OWN_WAY: (),  # what is wrong is said over the socket
 }
 OF_NO_ROUTE: Final[Errors] = (NotFound, MethodNotAllowed)  # what a path or a method gets that leads nowhere

@@ -19,6 +19,7 @@ VARIABLE: Final = re.compile(r"\{([A-Za-z_]\w*)(?::[^{}]*(?:\{[^{}]*\}[^{}]*)*)?
 SECURITY: Final[Mapping[Access, list[dict[str, list[str]]]]] = {
     Access.OPEN: [],
     Access.CALLER: [{"bearer": []}],
+    Access.ACCOUNT: [{"bearer": []}],
     Access.TICKET: [{"bearer": []}, {"ticket": []}],
     Access.ADMIN: [{"bearer": ["admin"]}],
     Access.OWN_WAY: [{}, {"bearer": []}],

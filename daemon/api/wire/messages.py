@@ -7,10 +7,11 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
+from daemon.api.wire.account import FiguresOut, figures_out
 from daemon.api.wire.base import Wire, Word
 from daemon.api.wire.jobs import JobOut
 from daemon.errors import BadRequest
-from daemon.jobs.events import ProgressEvent
+from daemon.jobs.events import AccountEvent, News, ProgressEvent
 from daemon.store.jobs import JobEvent
 
 
@@ -75,8 +76,15 @@ class EventMessage(Wire):
     data: dict[str, Any]
 
 
+class UsageMessage(Wire):
+    """What the account has used, whenever that changes, and at first where it is known."""
+
+    type: Literal["usage"] = "usage"
+    usage: FiguresOut
+
+
 FROM_CLIENT: Final = (AuthMessage, SubscribeMessage)
-FROM_SERVER: Final = (AuthenticatedMessage, SnapshotMessage, EventMessage, ResetMessage, ErrorMessage)
+FROM_SERVER: Final = (AuthenticatedMessage, SnapshotMessage, EventMessage, ResetMessage, UsageMessage, ErrorMessage)
 
 
 def read_client_message(text: str) -> AuthMessage | SubscribeMessage:
@@ -91,15 +99,21 @@ class EventTexts:
     """Events as they go over the wire, each written once for all who are told of it one after the other."""
 
     def __init__(self) -> None:
-        self._last: tuple[JobEvent | ProgressEvent | None, int] = (None, 0)
+        self._last: tuple[News | None, int] = (None, 0)
         self._text = ""
 
-    def write(self, event: JobEvent | ProgressEvent, seq: int) -> str:
-        """As EventMessage; `seq` is the event's own, or the last one before progress."""
+    def write(self, event: News, seq: int) -> str:
+        """As EventMessage or UsageMessage; `seq` is the event's own, or the last one before progress."""
         last, last_seq = self._last
         if event is not last or seq != last_seq:
-            self._last, self._text = (event, seq), json.dumps(_event_out(event, seq))
+            self._last, self._text = (event, seq), _text(event, seq)
         return self._text
+
+
+def _text(event: News, seq: int) -> str:
+    if isinstance(event, AccountEvent):
+        return UsageMessage(usage=figures_out(event.figures)).model_dump_json()
+    return json.dumps(_event_out(event, seq))
 
 
 def _event_out(event: JobEvent | ProgressEvent, seq: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ encode them, would be lost.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import time
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 ENDING: Final = ".journal"
 PIECE: Final = 1 << 20
+NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 class Note(BaseModel):
@@ -104,16 +106,25 @@ def forget(path: Path) -> None:
 def _locked(path: Path) -> BinaryIO:
     with suppress(FileNotFoundError):
         found = path.open("r+b")
-        try:
-            fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            found.close()
-            forget(path)
-        else:
+        if _lock(found):
             return found
+        found.close()
+        forget(path)
     made = path.open("x+b")
-    fcntl.flock(made, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    _lock(made)
     return made
+
+
+def _lock(file: BinaryIO) -> bool:
+    """False where another process has it. Some file systems of networks have no locks: there nobody has."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    return True
 
 
 def _vouched_for(file: BinaryIO, lines: list[bytes]) -> Iterator[tuple[Note, Hash]]:

@@ -27,7 +27,7 @@ BACK_WITHIN = 5.0
     "the state folder's disk full",
     "serves; jobs are refused with 507; no restarts; runtime.json is whole",
     settings={"PRO_ENGINE_RETRY_EVERY": "0.5"},
-    share=2,
+    share=10,
 )
 async def full_disk(lane: Lane) -> None:
     service = on_a_disk(lane, f"size={SIZE}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 from collections.abc import Callable
@@ -175,6 +176,21 @@ def test_a_file_that_somebody_still_writes_is_left_to_him(attempts: Attempts, wh
         dying.write(b"what the dying one writes")
     check(attempts, written, whole)
     assert attempts.shares[0] == 0.0
+
+
+def test_where_the_file_system_has_no_locks_it_goes_on_all_the_same(
+    attempts: Attempts, whole: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some of a network have none."""
+
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with pytest.raises(SetAside):
+        attempts.make(stop_at=0.5)
+    check(attempts, attempts.make(), whole)
+    assert attempts.shares[0] > 0.0
 
 
 def test_the_pixels_are_right(attempts: Attempts) -> None:
