@@ -7,6 +7,7 @@ from bench import (
     bench_accounts,
     bench_cpu,
     bench_large,
+    bench_migrate,
     bench_peers,
     bench_png,
     bench_quality,
@@ -26,6 +27,7 @@ for part in (
     daemon_load,
     estimates,
     bench_accounts,
+    bench_migrate,
 ):
     print(f"== {(part.__doc__ or '').splitlines()[0]}", flush=True)
     part.main()

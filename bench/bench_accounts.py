@@ -166,7 +166,7 @@ async def through_kills(gate: Gate, folder: Path) -> None:
         )
         if kills < KILLS:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(chance.uniform(0.7, 2.5)):
+                async with asyncio.timeout(chance.uniform(0.5, 1.2)):
                     await child.wait()
             if child.returncode is None:
                 os.kill(child.pid, signal.SIGKILL)

@@ -39,6 +39,7 @@ with uncollected():
         Fault,
         MakeWay,
         Opened,
+        Opening,
         Progress,
         Ready,
         Run,
@@ -102,6 +103,7 @@ class Worker:
             load_all()
 
     def _open(self) -> None:
+        self._channel.send(Opening())
         try:
             self._choice = choose(self._wish, self._avoid, lambda: self._channel.send(Warming()))
         except DeviceFailed as error:

@@ -131,6 +131,12 @@ class Opened(Message):
     others: list[str] = []  # further hardware that `auto` would trust with a worker of its own
 
 
+class Opening(Message):
+    """All that is our own is loaded: what comes next is a graphics driver's doing, where one may be used."""
+
+    op: Literal["opening"] = "opening"
+
+
 class Warming(Message):
     """The CPU engine comes next: on a new machine its kernels are compiled first, which takes a while."""
 
@@ -187,7 +193,7 @@ class Probed(Message):
 
 
 AnyMessage = Annotated[
-    Run | Cancel | MakeWay | Warming | Opened | Unusable | Ready | Progress | Done | Failed | Probe | Probed,
+    Run | Cancel | MakeWay | Opening | Warming | Opened | Unusable | Ready | Progress | Done | Failed | Probe | Probed,
     Field(discriminator="op"),
 ]
 _ADAPTER: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)

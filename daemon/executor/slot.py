@@ -23,6 +23,7 @@ from daemon.executor.messages import (
     Done,
     MakeWay,
     Opened,
+    Opening,
     Ready,
     Rejection,
     Run,
@@ -45,8 +46,11 @@ log = structlog.get_logger(__name__)
 class WorkerOptions:
     cache: Path
     memory_limit: int  # bytes
-    open_deadline: float = 10.0  # seconds for a device to open and prove itself
-    warm_deadline: float = 120.0  # seconds for kernels to be compiled, once on a new machine
+    # Seconds: for our own code to be loaded, which takes its time on a machine that has just been switched on; for a
+    # device to open and prove itself; for kernels to be compiled, once on a new machine, however slow.
+    load_deadline: float = 120.0
+    open_deadline: float = 10.0
+    warm_deadline: float = 900.0
     tile_deadline: float = 120.0  # seconds without a tile: the device hangs
     file_deadline: float = 600.0  # seconds to decode or to encode a picture, of which nothing is heard
 
@@ -118,13 +122,13 @@ class WorkerSlot:
         arguments.append(f"--memory-limit={self._options.memory_limit}")
         child = await Child.spawn(MODULE, arguments, niceness=NICENESS)
         self._child = child
-        self._on_gpu = self.wish != CPU and GPU not in self._avoid
+        self._on_gpu = False
         log.info("worker_started", pid=child.pid, wish=self.wish, avoid=self._avoid)
         return child
 
     async def _serve(self, child: Child) -> None:
         messages = child.receive()
-        deadline = self._options.open_deadline
+        deadline = self._options.load_deadline
         with suppress(ValueError):  # it talks nonsense: what follows is its end
             while not self.ready:
                 try:
@@ -136,7 +140,9 @@ class WorkerSlot:
                     return
                 if message is None:
                     return
-                if isinstance(message, Warming):
+                if isinstance(message, Opening):
+                    deadline = self._options.open_deadline
+                elif isinstance(message, Warming):
                     deadline = self._options.warm_deadline
                 self._take(message)
             async for message in messages:
@@ -146,6 +152,8 @@ class WorkerSlot:
         if isinstance(message, Opened):
             self.opened, self._unusable = message, None
             self._count_start(message)
+        elif isinstance(message, Opening):
+            self._on_gpu = self.wish != CPU and GPU not in self._avoid
         elif isinstance(message, Warming):
             self._on_gpu = False
         elif isinstance(message, Unusable):

@@ -7,13 +7,10 @@ import os
 from pathlib import Path
 from typing import Final, Protocol
 
-import structlog
-
 from daemon.signin.session import Session, from_text
 
 SERVICE: Final = "pro-engine"
 LEAST_PRIORITY: Final = 1  # of a keyring that keeps something: below are those that refuse
-log = structlog.get_logger(__name__)
 
 
 class Keeping(Protocol):
@@ -74,11 +71,12 @@ class KeyringKeeping:
 
     def save(self, session: Session) -> None:
         import keyring
+        import structlog  # not with this module: programs that only ask load nothing they do not need
 
         try:
             keyring.set_password(SERVICE, self._account, session.as_text())
         except keyring.errors.KeyringError as error:
-            log.warning("keyring_refuses", reason=str(error), kept_in=self._file.where)
+            structlog.get_logger(__name__).warning("keyring_refuses", reason=str(error), kept_in=self._file.where)
             self._file.save(session)
         else:
             self._file.forget()

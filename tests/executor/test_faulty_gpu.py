@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,6 +104,20 @@ async def test_compiling_on_a_new_machine_may_take_longer_than_opening_a_device(
     executor = await start("auto", open_deadline=3.0, cache=tmp_path / "new")
     assert executor.status().starts == {"cpu": 1}
     assert executor.status().rejected[0].quarantined is False
+
+
+async def test_a_machine_that_is_slow_to_load_our_own_code_does_not_lose_its_gpu_by_it(
+    start: Start, faulty: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that has just been switched on: what is timed is the driver."""
+    faulty("no_adapters")
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "sitecustomize.py").write_text("import time\ntime.sleep(4)\n")
+    monkeypatch.setenv("PYTHONPATH", f"{slow}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    executor = await start("auto", open_deadline=3.0)
+    assert executor.status().starts == {"cpu": 1}
+    assert [(item.name, item.quarantined) for item in executor.status().rejected] == [("wgpu", False)]
 
 
 async def test_where_not_even_the_cpu_can_be_opened_the_status_says_why(
