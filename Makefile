@@ -22,7 +22,7 @@ bench: .venv/dev.stamp .venv/bench.stamp
 # SUPABASE_SECRET_KEY=… of a hosted one.
 contract: .venv/dev.stamp
 	scripts/install-test-packages
-	.venv/bin/python -m pytest -q tests/supabase/test_contract.py
+	.venv/bin/python -m pytest -q tests/supabase/test_contract.py tests/migrate/test_contract.py
 
 # 10,000 users and 200,000 logs moved to a project of the tests' own, while the mover is killed fifty times.
 chaos-migrate: .venv/dev.stamp

@@ -90,6 +90,7 @@ language sql volatile security definer set search_path = '' as $$
     select l.user_id, period, date_trunc(period, l.created_at at time zone 'utc')::date as starts, count(*)::integer as used
       from public.usage_logs l, unnest(array['day', 'month']) as period, since
      where l.event_id is not null and l.created_at >= since.begin at time zone 'utc'
+       and (l.device_id is null or l.event_at is not null) -- what was moved here from the old app was charged there
      group by 1, 2, 3
   ), mended as (
     insert into public.usage_counters as c (user_id, period, starts, used)

@@ -167,6 +167,34 @@ async def test_a_second_run_is_refused(say: Say, work: Work) -> None:
     assert (done.returncode, "another run" in done.stderr) == (1, True)
 
 
+async def test_a_folder_that_cannot_be_written_is_told(say: Say, work: Work) -> None:
+    make_legacy(work.legacy, 5, 20)
+    work.folder.write_text("no folder")
+    code, lines, printed = await say("backup")
+    assert (code, lines[-1]["event"], lines[-1]["code"]) == (1, "error", "migration_refused")
+    assert "cannot be written" in printed
+
+
+@pytest.mark.parametrize(("answer", "code"), [("yes", 0), ("no", 1)])
+async def test_on_a_terminal_what_removes_something_asks(
+    say_to: Say, work: Work, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    make_legacy(work.legacy, 5, 20)
+    for action, options in (("backup", ()), ("plan", RULINGS), ("apply", ()), ("verify", ())):
+        assert (await say_to(action, *options))[0] == 0
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda _question: answer)
+    assert (await say_to("cleanup"))[0] == code
+
+
+async def test_an_audit_needs_no_secret_key_though_the_project_is_named(
+    say: Say, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "https://abc.supabase.co")
+    make_legacy(work.legacy, 5, 20)
+    assert (await say("audit", *RULINGS))[0] == 0
+
+
 async def test_the_status_of_nothing_says_how_to_begin(say: Say, work: Work) -> None:
     code, _, printed = await say("status")
     assert (code, "first: pro-engine migrate backup" in printed) == (1, True)

@@ -300,3 +300,16 @@ def test_counters_that_are_wrong_are_mended_from_the_log(project: Project) -> No
     )
     assert project.rows("select private.reconcile_usage()") == [(4,)]
     assert [used(project, user)[0] for user in (ann, bob, carl)] == [1, 2, 0]
+
+
+def test_what_was_moved_here_from_the_old_app_is_not_counted_by_the_nightly_look(project: Project) -> None:
+    """As `pro-engine migrate` writes it: with an event and a device, and no moment at which it was told of."""
+    user = project.sign_up()
+    reserve(project, user)
+    project.operator.execute(
+        "insert into usage_logs (user_id, processing_type, scale_factor, image_pixels, processing_time_ms, event_id,"
+        " device_id, device_seq) values (%s, 'standard', '2x', 1, 1, gen_random_uuid(), gen_random_uuid(), 7)",
+        (user,),
+    )
+    assert project.rows("select private.reconcile_usage()") == [(0,)]
+    assert used(project, user) == (1, 2)
