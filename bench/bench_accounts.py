@@ -21,12 +21,12 @@ from pathlib import Path
 
 import psycopg
 
-from bench.usage_sender import EVENT
 from daemon.accounts.accounts import Accounts, running_accounts
 from daemon.accounts.limits import Wanted
 from daemon.errors import UsageLimitExceeded
 from daemon.store import outbox
 from daemon.store.database import open_database
+from tests.accounts.events import EVENT
 from tests.supabase.conftest import binaries, database, running_cluster
 from tests.supabase.gate import Gate
 from tests.supabase.lite_server import Lite, running_lite

@@ -8,22 +8,13 @@ import sys
 import time
 import uuid
 from pathlib import Path
-from typing import Any
 
 from daemon.accounts.accounts import running_accounts
 from daemon.accounts.project import Project
 from daemon.store import outbox
 from daemon.store.database import open_database
+from tests.accounts.events import EVENT
 
-EVENT: dict[str, Any] = {
-    "status": "done",
-    "refund": False,
-    "processing_type": "standard",
-    "scale_factor": "2x",
-    "image_pixels": 3072,
-    "processing_time_ms": 12,
-    "event_at": "2026-11-27T00:00:00.000+00:00",
-}
 BATCH = 100
 
 

@@ -16,6 +16,7 @@ PACKAGES = ("daemon", "supervisor", "shaders")
 VALUES = {
     "daemon.accounts.billing",
     "daemon.errors",
+    "daemon.private_file",
     "daemon.executor.formats",
     "daemon.executor.intake_limits",
     "daemon.executor.messages",

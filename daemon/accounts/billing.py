@@ -8,7 +8,7 @@ from typing import Final, Literal
 BilledScale = Literal["2x", "4x", "8x"]
 SCALES: Final[dict[BilledScale, float]] = {"2x": 2.0, "4x": 4.0, "8x": 8.0}
 ROUNDING: Final = 1e-9  # of a scale that follows from a target's size
-# as `processing_type` of a request has them: what an owner's function is asked about
+# As `processing_type` of a request names them, and an owner's function is asked about them.
 PROCESSING_TYPES: Final[Mapping[BilledScale, str]] = {"2x": "standard", "4x": "highres", "8x": "ultra"}
 
 Charge = Literal["none", "reserved", "later"]  # see schema/004_usage.sql
@@ -22,6 +22,11 @@ COSTS: Final[Mapping[Ended, bool]] = {
     "cancelled in time": False,  # before the first tile
     "cancelled late": True,
 }
+
+
+def billed_fields(scale: BilledScale, source_pixels: int) -> dict[str, str | int]:
+    """What a job is billed by, as the project calls it."""
+    return {"processing_type": PROCESSING_TYPES[scale], "scale_factor": scale, "image_pixels": source_pixels}
 
 
 def billed_scale(ratio: float) -> BilledScale:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from daemon.accounts.answers import Meaning, meaning
-from daemon.accounts.billing import PROCESSING_TYPES, BilledScale, Charge
+from daemon.accounts.billing import PROCESSING_TYPES, BilledScale, Charge, billed_fields
 from daemon.accounts.figures import AccountFigures, Period
 from daemon.accounts.profile import Profiles, unexpected
 from daemon.accounts.project import RETRY_SECONDS, ProjectHttp
@@ -26,14 +26,6 @@ class Wanted:
     job: str  # its id, which is the charge's as well
     scale: BilledScale
     source_pixels: int
-
-    def fields(self) -> dict[str, Any]:
-        """As the project calls them."""
-        return {
-            "processing_type": PROCESSING_TYPES[self.scale],
-            "scale_factor": self.scale,
-            "image_pixels": self.source_pixels,
-        }
 
 
 class AccountLimits:
@@ -55,10 +47,8 @@ class AccountLimits:
             InvalidToken: the project does not take the user's token.
             AuthUnavailable: it cannot be asked; it may have counted the job all the same.
         """
-        token = self._tokens.of(user)
-        if token is None:
-            raise InvalidToken("the access token ends in a moment: send a fresh one")
-        fields = {f"p_{name}": value for name, value in wanted.fields().items()}
+        token = self._tokens.require(user)
+        fields = {f"p_{name}": value for name, value in billed_fields(wanted.scale, wanted.source_pixels).items()}
         status, body = await self._http.call(
             "reserve_usage", {"p_reservation_id": charge_id(wanted.job), **fields}, token
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ import structlog
 from daemon.accounts.caller import Caller
 from daemon.accounts.digest import as_bytes
 from daemon.errors import InvalidToken
+from daemon.private_file import write_private
 
 OWNER: Final = "local"  # whose jobs they are
 TICKET_SECONDS: Final = 600
@@ -74,29 +74,17 @@ def share(access: LocalAccess, folder: Path) -> None:
     closed to everybody. Without them the service still serves whoever knows the token.
     """
     try:
-        _write(folder / "token", access.token, 0o640)
-        _write(folder / "secret", access.secret.decode(), 0o640)
+        write_private(folder / "token", f"{access.token}\n", 0o640)
+        write_private(folder / "secret", f"{access.secret.decode()}\n", 0o640)
     except OSError as error:
         log.error("token_not_shared", folder=str(folder), error=str(error))  # noqa: TRY400, the sentence says it all
 
 
 def _read_or_make(path: Path) -> str:
-    """A random word in a file of mode 0600. Written whole under another name first: a kill leaves no empty file."""
+    """A random word in a file of mode 0600."""
     if path.exists() and (word := path.read_text().strip()):
         return word
     word = secrets.token_urlsafe(32)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(path, word, 0o600)
+    write_private(path, f"{word}\n")
     return word
-
-
-def _write(path: Path, word: str, mode: int) -> None:
-    temp = path.with_suffix(".new")
-    temp.unlink(missing_ok=True)
-    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(fd, "w") as file:
-        file.write(word + "\n")
-        file.flush()
-        os.fchmod(fd, mode)  # not at the opening: the umask would take the group's part away
-        os.fsync(fd)
-    temp.replace(path)

@@ -80,9 +80,7 @@ class Profiles:
         return figures
 
     async def _ask(self, user: str) -> AccountFigures:
-        token = self._tokens.of(user)
-        if token is None:
-            raise InvalidToken("the access token ends in a moment: send a fresh one")
+        token = self._tokens.require(user)
         status, body = await self._http.call("my_usage", {}, token)
         means = meaning(status, body)
         if means is Meaning.MISSING:

@@ -32,6 +32,13 @@ class Project:
         return f"{self.url}/auth/v1"
 
 
+async def tls_for(url: str) -> ssl.SSLContext | bool:
+    """What aiohttp is to trust there: its own context was made without authorities, see quick_imports. They take a
+    tenth of a second to load, so that is done for encrypted addresses only.
+    """
+    return await asyncio.to_thread(ssl.create_default_context) if url.startswith("https://") else True
+
+
 class ProjectSocket:
     """A WebSocket of the project that speaks JSON."""
 
@@ -73,11 +80,8 @@ class ProjectHttp:
         self._session: ClientSession | None = None
 
     async def open(self) -> None:
-        # aiohttp's own context was made without authorities, see quick_imports
-        context = await asyncio.to_thread(ssl.create_default_context)
-        self._session = ClientSession(
-            headers={"apikey": self._project.key}, timeout=SECONDS, connector=TCPConnector(ssl=context)
-        )
+        connector = TCPConnector(ssl=await tls_for(self._project.url))
+        self._session = ClientSession(headers={"apikey": self._project.key}, timeout=SECONDS, connector=connector)
 
     async def close(self) -> None:
         if self._session is not None:

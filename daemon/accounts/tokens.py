@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from daemon.errors import InvalidToken
+
 MOST_USERS: Final = 1000
 SPARE_SECONDS: Final = 5.0  # for which a token must be good still, to be sent with a question
 
@@ -35,6 +37,16 @@ class Tokens:
         if len(self._known) > MOST_USERS:
             self._known.popitem(last=False)
         self.on_new(user)
+
+    def require(self, user: str) -> str:
+        """As `of`, for somebody who asks now.
+
+        Raises:
+            InvalidToken: there is none.
+        """
+        if (token := self.of(user)) is None:
+            raise InvalidToken("the access token ends in a moment: send a fresh one")
+        return token
 
     def of(self, user: str) -> str | None:
         known = self._known.get(user)

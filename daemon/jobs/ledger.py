@@ -95,7 +95,8 @@ class Ledger(Reads):
             else:
                 cache.touch(c, entry.key, job.created_at, job.created_at + self._cache_ttl)
                 owing.settle(c, admitted, job.created_at)
-            outbox.end_reservation(c, admitted.id)
+            if admitted.charge != "none":
+                outbox.end_reservation(c, admitted.id)
             return admitted, jobs.add_event(c, admitted, admitted.state, event_detail(admitted), job.created_at)
 
         admitted = await self._move(change)

@@ -24,18 +24,28 @@ class LookUp:
     is_asked_already: bool = False  # a job of the owner that is not over is to make it
 
 
+@dataclass(frozen=True)
+class Charged:
+    """What is asked, where jobs cost something: whether one would be free is looked up as well."""
+
+    image_hash: str
+    spec: JobSpec
+
+
 def look_up(
-    connection: sqlite3.Connection, request: Request, keys: Sequence[str], image_hash: str, spec: JobSpec, now: float
+    connection: sqlite3.Connection, request: Request, keys: Sequence[str], charged: Charged | None, now: float
 ) -> LookUp:
     """Raises IdempotencyConflict as `known` does."""
     if (job := known(connection, request)) is not None:
         return LookUp(job)
     entry = first_result(connection, keys, now)
+    if charged is None:
+        return LookUp(None, entry)
     return LookUp(
         None,
         entry,
         is_theirs=entry is not None and owing.is_theirs(connection, request.owner, entry),
-        is_asked_already=owing.is_asked_already(connection, request.owner, image_hash, spec),
+        is_asked_already=owing.is_asked_already(connection, request.owner, charged.image_hash, charged.spec),
     )
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from daemon.accounts.billing import COSTS, PROCESSING_TYPES, Ended
+from daemon.accounts.billing import COSTS, Ended, billed_fields
 from daemon.jobs.job import Job, JobSpec, JobState
 from daemon.store import jobs, outbox
 from daemon.store.cache import CacheEntry
@@ -41,9 +41,7 @@ def _event(job: Job, status: str, now: float, *, refund: bool) -> dict[str, Any]
     return {
         "status": status,
         "refund": refund,
-        "processing_type": PROCESSING_TYPES[job.billed],
-        "scale_factor": job.billed,
-        "image_pixels": job.width * job.height,
+        **billed_fields(job.billed, job.width * job.height),
         "processing_time_ms": max(round((now - started) * MS), 0),  # a clock may be set back
         "event_at": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
     }

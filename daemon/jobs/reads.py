@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 from daemon.errors import NotFound
-from daemon.jobs.job import Job, JobSpec, JobState
-from daemon.jobs.lookup import LookUp, first_result, look_up
+from daemon.jobs.job import Job, JobState
+from daemon.jobs.lookup import Charged, LookUp, first_result, look_up
 from daemon.jobs.request import Request
 from daemon.store import jobs
 from daemon.store.cache import CacheEntry
@@ -25,9 +25,9 @@ class Reads:
         self._clock = clock
         self._fetched: OrderedDict[str, Job] = OrderedDict()  # they change no more: a picture may be looked at often
 
-    async def look_up(self, request: Request, keys: list[str], image_hash: str, spec: JobSpec) -> LookUp:
+    async def look_up(self, request: Request, keys: list[str], charged: Charged | None = None) -> LookUp:
         """Before any work is done: what would answer a request. Raises IdempotencyConflict."""
-        return await self._database.read(lambda c: look_up(c, request, keys, image_hash, spec, self._clock()))
+        return await self._database.read(lambda c: look_up(c, request, keys, charged, self._clock()))
 
     async def find_result(self, keys: list[str]) -> CacheEntry | None:
         """A result that may serve again, of the first of `keys` that has one."""

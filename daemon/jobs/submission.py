@@ -20,7 +20,7 @@ from daemon.jobs.cache_key import cache_key
 from daemon.jobs.charging import Asking, Charging
 from daemon.jobs.job import Job, JobSpec, JobState
 from daemon.jobs.ledger import Ledger
-from daemon.jobs.lookup import LookUp
+from daemon.jobs.lookup import Charged, LookUp
 from daemon.jobs.queue import JobQueue
 from daemon.jobs.request import Request, upload_path
 from daemon.store.cache import CacheEntry
@@ -129,7 +129,8 @@ class Submission:
             fingerprint = hashlib.sha256(json.dumps([upload.sha256, spec.recipe(), spec.priority]).encode())
             request = Request(owner, idempotency_key, fingerprint.hexdigest())
             keys = [cache_key(upload.sha256, spec, kind) for kind in self._executor.device_classes()]
-            found = await self._ledger.look_up(request, keys, upload.sha256, spec)
+            charged = Charged(upload.sha256, spec) if self._charging is not None else None
+            found = await self._ledger.look_up(request, keys, charged)
             if found.job is not None:
                 return found.job
             if found.entry is not None and self._files.path(found.entry.processed_path).exists():

@@ -10,6 +10,7 @@ from datetime import tzinfo
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
+from daemon.accounts.billing import PROCESSING_TYPES
 from daemon.migrate.dates import as_iso, read_moment
 from daemon.migrate.emails import normalized
 from daemon.migrate.findings import NAMELESS
@@ -19,7 +20,7 @@ from daemon.migrate.legacy import LOGS, RawLog, RawUser
 from daemon.migrate.numbers import BAD, TimeUnit, has_fraction, read_milliseconds, read_pixels
 from daemon.migrate.rulings import SKIP, UNRULED
 
-SCALE_OF_TYPE: Final[Mapping[str, str]] = MappingProxyType({"standard": "2x", "highres": "4x", "ultra": "8x"})
+SCALE_OF_TYPE: Final[Mapping[str, str]] = MappingProxyType({name: scale for scale, name in PROCESSING_TYPES.items()})
 
 
 class Ruling(Protocol):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
@@ -14,6 +12,7 @@ from typing import Any, Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
+from daemon.accounts.project import tls_for
 from daemon.migrate.destination import Destination
 from daemon.migrate.patience import LOST, Answer
 
@@ -65,10 +64,7 @@ def _seconds(retry_after: str, now: float) -> float | None:
 
 @contextlib.asynccontextmanager
 async def opened_http(destination: Destination) -> AsyncIterator[Http]:
-    # aiohttp's own context may have been made without authorities, see quick_imports; a tenth of a second
-    is_encrypted = destination.url.startswith("https://")
-    context = await asyncio.to_thread(ssl.create_default_context) if is_encrypted else True
     headers = {"apikey": destination.key, "Authorization": f"Bearer {destination.key}"}
-    connector = TCPConnector(ssl=context, limit=0)  # who asks has bounds of its own
+    connector = TCPConnector(ssl=await tls_for(destination.url), limit=0)  # who asks has bounds of its own
     async with ClientSession(headers=headers, timeout=SECONDS, connector=connector) as session:
         yield Http(destination.url, session)

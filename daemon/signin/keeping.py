@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import Final, Protocol
 
+from daemon.private_file import write_private
 from daemon.signin.session import Session, from_text
 
 SERVICE: Final = "pro-engine"
@@ -39,14 +39,8 @@ class FileKeeping:
             return None
 
     def save(self, session: Session) -> None:
-        temp = self._file.with_suffix(".new")
-        temp.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temp.unlink(missing_ok=True)
-        with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(session.as_text())
-            file.flush()
-            os.fsync(file.fileno())
-        temp.replace(self._file)
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(self._file, session.as_text())
 
     def forget(self) -> None:
         self._file.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from daemon.accounts.billing import billed_fields
 from daemon.accounts.limits import Wanted, charge_id, seconds_until
 from daemon.errors import AuthUnavailable, InvalidToken, NotPermitted, UsageLimitExceeded
 from tests.accounts.conftest import Accounts
@@ -21,7 +22,11 @@ async def test_a_job_is_counted_with_what_it_is_charged_by(accounts: Accounts) -
     user, job = accounts.sign_in(), wanted()
     assert await accounts.limits.reserve(user, job) == "reserved"
     assert accounts.fake.counting.states == {(user, charge_id(job.job)): "reserved"}
-    assert job.fields() == {"processing_type": "highres", "scale_factor": "4x", "image_pixels": 3072}
+    assert billed_fields(job.scale, job.source_pixels) == {
+        "processing_type": "highres",
+        "scale_factor": "4x",
+        "image_pixels": 3072,
+    }
     last = accounts.profiles.last(user)
     assert last is not None
     assert last.day is not None

@@ -16,17 +16,9 @@ from daemon.accounts.usage import BATCH, LONGEST_WAIT, UsageStream
 from daemon.store import outbox
 from daemon.store.database import Database, open_database
 from tests.accounts.conftest import Accounts
+from tests.accounts.events import EVENT
 
 PATIENCE = 10.0
-EVENT = {
-    "status": "done",
-    "refund": False,
-    "processing_type": "standard",
-    "scale_factor": "2x",
-    "image_pixels": 3072,
-    "processing_time_ms": 12,
-    "event_at": "2026-11-27T00:00:00.000+00:00",
-}
 
 
 @dataclass

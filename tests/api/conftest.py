@@ -32,6 +32,7 @@ from daemon.app import build_app
 from daemon.assembly import running_parts
 from daemon.executor.local import LocalExecutor
 from daemon.store.files import DOOMED
+from tests.accounts.fake_project import KEY, FakeProject, fake_project
 from tests.conftest import copy_kernels
 
 PICTURES = itertools.count()
@@ -249,3 +250,16 @@ async def small(tmp_path_factory: pytest.TempPathFactory, kernel_cache: Path) ->
     limits |= {"max_subscribers": 2, "max_message_bytes": 1000}
     async with running(tmp_path_factory.mktemp("small"), kernel_cache, **limits) as running_service:
         yield running_service
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeProject]:
+    """A project whose users may use `served`."""
+    async with fake_project() as one:
+        yield one
+
+
+@pytest.fixture
+async def served(fake: FakeProject, tmp_path: Path, kernel_cache: Path) -> AsyncIterator[Service]:
+    async with running(tmp_path, kernel_cache, supabase_url=fake.url, supabase_anon_key=KEY) as service:
+        yield service

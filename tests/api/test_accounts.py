@@ -5,29 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import uuid
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 
-from tests.accounts.fake_project import KEY, FakeProject, fake_project
-from tests.api.conftest import Service, png, running, said
+from tests.accounts.fake_project import KEY, FakeProject
+from tests.api.conftest import Service, png, said
 
 ORIGIN = "http://localhost:3002"
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeProject]:
-    async with fake_project() as one:
-        yield one
-
-
-@pytest.fixture
-async def served(fake: FakeProject, tmp_path: Path, kernel_cache: Path) -> AsyncIterator[Service]:
-    async with running(tmp_path, kernel_cache, supabase_url=fake.url, supabase_anon_key=KEY) as service:
-        yield service
 
 
 async def ask(service: Service, token: str, method: str, path: str, **options: Any) -> tuple[int, Any]:

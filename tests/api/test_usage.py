@@ -12,24 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 
-from tests.accounts.fake_project import KEY, FakeProject, fake_project
+from tests.accounts.fake_project import KEY, FakeProject
 from tests.api.conftest import PATIENCE, Service, png, running, said, stopped
 
 ORIGIN = "http://localhost:3002"
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeProject]:
-    async with fake_project() as one:
-        yield one
-
-
-@pytest.fixture
-async def served(fake: FakeProject, tmp_path: Path, kernel_cache: Path) -> AsyncIterator[Service]:
-    async with running(tmp_path, kernel_cache, supabase_url=fake.url, supabase_anon_key=KEY) as service:
-        yield service
 
 
 @contextlib.asynccontextmanager

@@ -24,7 +24,7 @@ from daemon.accounts.project import Project
 from daemon.errors import InvalidToken
 from daemon.signin.signed_in import opened_auth
 from daemon.store.database import open_database
-from tests.accounts.test_usage import EVENT
+from tests.accounts.events import EVENT
 from tests.supabase.gate import Gate
 from tests.supabase.lite_server import Lite
 

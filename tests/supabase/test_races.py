@@ -20,7 +20,7 @@ from daemon.accounts.limits import Wanted
 from daemon.errors import AuthUnavailable, UsageLimitExceeded
 from daemon.store import outbox
 from daemon.store.database import Database, open_database
-from tests.accounts.test_usage import EVENT
+from tests.accounts.events import EVENT
 from tests.supabase.gate import Gate
 
 FREE = 10

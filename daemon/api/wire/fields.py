@@ -7,13 +7,15 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
+from daemon.accounts import billing
+from daemon.accounts.billing import PROCESSING_TYPES
 from daemon.api.wire.base import Wire, read_text_fields
 from daemon.errors import BadRequest
 from daemon.executor.formats import OUTPUT_NAMED
 from daemon.executor.messages import Metadata
 from daemon.jobs.job import LEAST_RATIO, MOST_RATIO, JobSpec, ModelName, Priority
 
-SCALES: Final = {"standard": 2.0, "highres": 4.0, "ultra": 8.0}
+SCALES: Final = {PROCESSING_TYPES[name]: scale for name, scale in billing.SCALES.items()}
 MOST_SIDE: Final = 1_000_000
 MOST_PAPER: Final = 100_000.0  # millimetres
 MOST_DPI: Final = 65_535.0  # what a JPEG can say
