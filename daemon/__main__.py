@@ -15,6 +15,7 @@ from typing import Final
 
 from daemon import log, settings
 from daemon.errors import StoreTooNew, WrongSettings
+from daemon.fair_loop import FairLoop
 from daemon.lifecycle import LOCK_RETRY_SECONDS, Heartbeat, RecordLock, SupervisorGone
 from daemon.quick_imports import uncollected, without_certificates
 from daemon.runtime_file import running_url
@@ -102,7 +103,8 @@ def _live(values: Settings, on_ready: Callable[[], None]) -> int:
             lock.release()
             _ignore_signals(asyncio.get_running_loop())
 
-    asyncio.run(serve_and_give_up_the_lock())
+    with asyncio.Runner(loop_factory=FairLoop) as runner:
+        runner.run(serve_and_give_up_the_lock())
     return 0
 
 

@@ -27,7 +27,7 @@ VALUES = {
 MAY_IMPORT = {
     "daemon.__main__": {
         *("daemon.app", "daemon.settings", "daemon.log", "daemon.lifecycle", "daemon.runtime_file"),
-        "daemon.quick_imports",
+        *("daemon.quick_imports", "daemon.fair_loop"),
     },
     "daemon.app": {
         *("daemon.assembly", "daemon.api"),
@@ -45,8 +45,16 @@ MAY_IMPORT = {
     "daemon.signin": {"daemon.accounts.project"},
     "daemon.migrate": {"daemon.accounts.project", "daemon.signin"},
     "daemon.published": {"daemon.settings"},
-    "daemon.api": {"daemon.jobs", "daemon.executor", "daemon.store", "daemon.accounts", "daemon.drain"},
+    "daemon.api": {
+        "daemon.jobs",
+        "daemon.executor",
+        "daemon.store",
+        "daemon.accounts",
+        "daemon.drain",
+        "daemon.fair_loop",
+    },
     "daemon.drain": set(),
+    "daemon.fair_loop": set(),
     "daemon.jobs": {"daemon.executor", "daemon.store", "daemon.accounts"},
     "daemon.executor": set(),
     "daemon.store": set(),

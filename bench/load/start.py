@@ -20,7 +20,7 @@ from PIL import Image
 from bench.load.wire import Connection, Service
 
 WAITING: Final = 100
-RUNS: Final = 9
+RUNS: Final = 21
 SIZE: Final = (320, 240)
 
 
@@ -28,15 +28,17 @@ def measure(service: Service, commit_ms: float) -> None:
     taken, begun, whole, alone = [], [], [], []
     with Connection(service.port, service.token) as connection:
         for run in range(RUNS):
+            body = picture(2_000_000 + run)
             asked = time.time()
-            job = service.over(hand_in(connection, 2_000_000 + run, "interactive"))
+            job = service.over(hand_in(connection, body, "interactive"))
             alone.append(1000 * (seconds(job["started_at"]) - asked))
-        pictures = itertools.count()
+        seeds = itertools.count()
         for run in range(RUNS):
             while connection.json("GET", "/api/queue")["batch"] < WAITING:
-                hand_in(connection, next(pictures), "batch")
+                hand_in(connection, picture(next(seeds)), "batch")
+            body = picture(1_000_000 + run)
             asked = time.time()
-            job_id = hand_in(connection, 1_000_000 + run, "interactive")
+            job_id = hand_in(connection, body, "interactive")
             answered = time.time()
             job = service.over(job_id)
             started, free = seconds(job["started_at"]), end_of_the_one_before(service, job)
@@ -56,12 +58,15 @@ def measure(service: Service, commit_ms: float) -> None:
     print(f"  a durable commit {commit_ms:.2f} ms: goal 3 commits + 5 ms = {3 * commit_ms + 5:.1f} ms", flush=True)
 
 
-def hand_in(connection: Connection, seed: int, priority: str) -> str:
+def picture(seed: int) -> bytes:
     pixels = np.random.default_rng(1 << 24 | seed).integers(0, 255, (SIZE[1], SIZE[0], 3), np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", compress_level=0)
-    target = f"/api/process?scale_factor=4x&priority={priority}"
-    return str(connection.json("POST", target, file.getvalue())["id"])
+    return file.getvalue()
+
+
+def hand_in(connection: Connection, body: bytes, priority: str) -> str:
+    return str(connection.json("POST", f"/api/process?scale_factor=4x&priority={priority}", body)["id"])
 
 
 def end_of_the_one_before(service: Service, job: dict[str, Any]) -> float:

@@ -35,7 +35,7 @@ async def submit(request: web.Request) -> web.Response:
     try:
         spec = read_fields(fields).spec()
     except BaseException:
-        upload.path.unlink(missing_ok=True)
+        await parts.files.drop(upload.path)
         raise
     job = await parts.submission.submit(upload, spec, request[CALLER].owner, key)
     if (seconds := seconds_to_wait(request)) and not job.is_over:

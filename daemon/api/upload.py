@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import hashlib
-from collections import deque
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.http import HttpVersion11
 
+from daemon.api.landing import land, require_size
 from daemon.api.pace import Pace, paced
 from daemon.api.route import BROKEN_BODY, came_twice
-from daemon.errors import BadRequest, UploadTooLarge
+from daemon.errors import BadRequest
+from daemon.fair_loop import in_turns
 from daemon.jobs.submission import Upload
-from daemon.store.files import Files, disk_errors
+from daemon.store.files import Files
 
 CHUNK: Final = 1 << 18
-BATCH: Final = 1 << 19  # written and hashed in one go, off the loop
-MOST_BEHIND: Final = 8  # batches that may wait for the disk, before the sender has to
 MAX_FIELD: Final = 1000
 MAX_FIELDS: Final = 50
 MAX_NAME: Final = 200
@@ -55,26 +50,26 @@ async def receive(
     """
     temp = files.temp()
     try:
-        async with paced(stall_seconds) as pace:
-            if request.content_type == "multipart/form-data":
-                await _invite(request)
-                return await _multipart(request, temp, limit, pace)
-            _require_size(request.content_length or 0, limit)
-            await _invite(request)
-            sha256 = await _store(_body(request, pace), temp, limit, pace)
-            fields = {name: value for name, value in request.query.items() if name not in QUERY_CONTROLS}
-            return Upload(temp, sha256, _clean_name(request.query.get("name"))), fields
+        with in_turns(request.transport):
+            async with paced(stall_seconds) as pace:
+                return await _take(request, temp, limit, pace)
     except BROKEN_BODY as error:
-        _remove(temp)
+        await files.drop(temp)
         raise BadRequest("the upload broke off, or cannot be read") from error
     except BaseException:
-        _remove(temp)
+        await files.drop(temp)
         raise
 
 
-def _remove(temp: Path) -> None:
-    with contextlib.suppress(OSError):
-        temp.unlink()
+async def _take(request: web.Request, temp: Path, limit: int, pace: Pace) -> tuple[Upload, dict[str, str]]:
+    if request.content_type == "multipart/form-data":
+        await _invite(request)
+        return await _multipart(request, temp, limit, pace)
+    require_size(request.content_length or 0, limit)
+    await _invite(request)
+    sha256 = await land(_body(request, pace), temp, limit, pace)
+    fields = {name: value for name, value in request.query.items() if name not in QUERY_CONTROLS}
+    return Upload(temp, sha256, _clean_name(request.query.get("name"))), fields
 
 
 async def _multipart(request: web.Request, temp: Path, limit: int, pace: Pace) -> tuple[Upload, dict[str, str]]:
@@ -88,7 +83,7 @@ async def _multipart(request: web.Request, temp: Path, limit: int, pace: Pace) -
             if part.name == "image":
                 if upload is not None:
                     raise BadRequest("one picture a request: `image` came twice")
-                sha256 = await _store(_chunks(part, pace), temp, limit, pace)
+                sha256 = await land(_chunks(part, pace), temp, limit, pace)
                 upload = Upload(temp, sha256, _clean_name(part.filename))
             else:
                 if part.name in fields:
@@ -125,86 +120,6 @@ async def _field(part: BodyPartReader, pace: Pace) -> str:
         return value.decode()
     except UnicodeDecodeError:
         raise BadRequest(f"{part.name}: not UTF-8") from None
-
-
-async def _store(chunks: AsyncIterator[bytes], path: Path, limit: int, pace: Pace) -> str:
-    """Write chunks to `path` and return their SHA-256.
-
-    Disk and hash work happens on a thread of the upload's own, batch after batch, while the next ones come in.
-    """
-    loop = asyncio.get_running_loop()
-    thread = ThreadPoolExecutor(1, thread_name_prefix="upload")
-    landing, is_whole = _Landing(path), False
-    behind: deque[asyncio.Future[None]] = deque([loop.run_in_executor(thread, landing.open)])
-    try:
-        async for batch in _batches(chunks, limit):
-            behind.append(loop.run_in_executor(thread, landing.write, batch))
-            if len(behind) > MOST_BEHIND:
-                await pace.rest(behind.popleft())
-        while behind:
-            await pace.rest(behind.popleft())
-        is_whole = True
-    finally:
-        for write in behind:
-            write.cancel()
-        # after what is being written just now, which goes on whoever was cancelled here
-        thread.submit(landing.close if is_whole else landing.give_up)
-        thread.shutdown(wait=False)
-    return landing.sha256
-
-
-class _Landing:
-    """Where an upload is written, and hashed: for its one thread."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
-        self._digest = hashlib.sha256()
-
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
-
-    def open(self) -> None:
-        with disk_errors():
-            self._file = self._path.open("wb")
-
-    def write(self, batch: list[bytes]) -> None:
-        assert self._file is not None
-        with disk_errors():
-            for chunk in batch:
-                self._file.write(chunk)
-                self._digest.update(chunk)
-            self._file.flush()
-
-    def close(self) -> None:
-        if self._file is not None:
-            with contextlib.suppress(OSError):  # a full disk may tell of it here once more
-                self._file.close()
-
-    def give_up(self) -> None:
-        self.close()
-        _remove(self._path)
-
-
-async def _batches(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[list[bytes]]:
-    """Chunks by the batch. Raises UploadTooLarge where they are more than `limit` bytes together."""
-    size = 0
-    batch: list[bytes] = []
-    async for chunk in chunks:
-        size += len(chunk)
-        _require_size(size, limit)
-        batch.append(chunk)
-        if size // BATCH > (size - len(chunk)) // BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _require_size(size: int, limit: int) -> None:
-    if size > limit:
-        raise UploadTooLarge(f"the upload is larger than {limit >> 20} MiB")
 
 
 def _clean_name(name: str | None) -> str:

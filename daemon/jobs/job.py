@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal, cast
 
@@ -66,7 +66,7 @@ class JobSpec:
 
     def recipe(self) -> dict[str, object]:
         """Everything that changes the bytes of the result: with the picture's hash, the cache key."""
-        return {name: value for name, value in asdict(self).items() if name not in {"priority", "client"}}
+        return {name: value for name, value in vars(self).items() if name not in {"priority", "client"}}
 
     def out_size(self, width: int, height: int) -> tuple[int, int]:
         """The output's width and height for a source of this size.

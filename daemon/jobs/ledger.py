@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from daemon.errors import ProEngineError, ResultExpired
@@ -15,7 +15,7 @@ from daemon.jobs import owing
 from daemon.jobs.events import EventHub
 from daemon.jobs.figures import Figures
 from daemon.jobs.job import TERMINAL, Job, JobState
-from daemon.jobs.lookup import known
+from daemon.jobs.lookup import first_result, known
 from daemon.jobs.outcome import event_detail, log_outcome
 from daemon.jobs.reads import Reads
 from daemon.jobs.recovery import recover
@@ -102,9 +102,25 @@ class Ledger(Reads):
         admitted = await self._move(change)
         return admitted, admitted.id == job.id
 
-    async def start(self, job_id: str) -> Job | None:
-        """From `queued` to `running`; None where it is not queued any more."""
-        return await self._when(job_id, JobState.QUEUED, JobState.RUNNING, {"started_at": self._clock()})
+    async def start(
+        self, job_id: str, keys: Sequence[str] = (), is_there: Callable[[CacheEntry], bool] = lambda _: True
+    ) -> Job | None:
+        """From `queued` to `running`, or to `done` where by now the cache has a result of one of `keys` and its file
+        `is_there`; None where the job is not queued any more.
+        """
+        now = self._clock()
+
+        def change(c: sqlite3.Connection) -> tuple[Job | None, JobEvent | None]:
+            job = jobs.get(c, job_id)
+            if job is None or job.state is not JobState.QUEUED:
+                return None, None
+            entry = first_result(c, keys, now)
+            if entry is None or not is_there(entry):
+                return self._move_to(c, job, JobState.RUNNING, now, started_at=now)
+            values: dict[str, Any] = {"device": entry.device, "started_at": now, "cached": True}
+            return self._move_to(c, job, JobState.DONE, now, entry, **values)
+
+        return await self._move(change)
 
     async def finish(self, job_id: str, done: Done, entry: CacheEntry) -> Job | None:
         """From `running` to `done`, the cache entry in the same transaction."""
@@ -113,11 +129,6 @@ class Ledger(Reads):
         if finished is not None:
             self._figures.computed(finished, done.device.kind)
         return finished
-
-    async def hit(self, job_id: str, entry: CacheEntry) -> Job | None:
-        """From `queued` to `done` by a result that is there already; None where either is not so any more."""
-        values = {"device": entry.device, "started_at": self._clock(), "cached": True}
-        return await self._when(job_id, JobState.QUEUED, JobState.DONE, values, entry)
 
     async def fail(self, job_id: str, error: ProEngineError) -> Job | None:
         values = {"error_code": error.code, "error_message": error.message}
@@ -165,8 +176,6 @@ class Ledger(Reads):
             job = jobs.get(c, job_id)
             if job is None or job.state is not since:
                 return None, None
-            if entry is not None and values["cached"] and cache.find(c, entry.key, now) is None:
-                return None, None  # the sweep was faster
             asked = to is JobState.QUEUED and job.cancel_asked
             return self._move_to(c, job, JobState.CANCELLED if asked else to, now, entry, has_tiles, **values)
 

@@ -22,6 +22,7 @@ class LookUp:
     entry: CacheEntry | None = None
     is_theirs: bool = False  # the owner has been given this result before
     is_asked_already: bool = False  # a job of the owner that is not over is to make it
+    pinned_bytes: int = 0  # of results that nobody has fetched, which a new one needs room beside
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,29 @@ class Charged:
 
 
 def look_up(
-    connection: sqlite3.Connection, request: Request, keys: Sequence[str], charged: Charged | None, now: float
+    connection: sqlite3.Connection,
+    request: Request,
+    keys: Sequence[str],
+    charged: Charged | None,
+    now: float,
+    pinned_since: float,
 ) -> LookUp:
-    """Raises IdempotencyConflict as `known` does."""
+    """All in one go: to the store's thread and back takes longer than the queries.
+
+    Raises IdempotencyConflict as `known` does.
+    """
     if (job := known(connection, request)) is not None:
         return LookUp(job)
     entry = first_result(connection, keys, now)
+    pinned = cache.pinned_bytes(connection, pinned_since)
     if charged is None:
-        return LookUp(None, entry)
+        return LookUp(None, entry, pinned_bytes=pinned)
     return LookUp(
         None,
         entry,
         is_theirs=entry is not None and owing.is_theirs(connection, request.owner, entry),
         is_asked_already=owing.is_asked_already(connection, request.owner, charged.image_hash, charged.spec),
+        pinned_bytes=pinned,
     )
 
 

@@ -8,10 +8,9 @@ from typing import Final
 
 from daemon.errors import NotFound
 from daemon.jobs.job import Job, JobState
-from daemon.jobs.lookup import Charged, LookUp, first_result, look_up
+from daemon.jobs.lookup import Charged, LookUp, look_up
 from daemon.jobs.request import Request
 from daemon.store import jobs
-from daemon.store.cache import CacheEntry
 from daemon.store.database import Database
 from daemon.store.jobs import JobEvent
 
@@ -25,13 +24,15 @@ class Reads:
         self._clock = clock
         self._fetched: OrderedDict[str, Job] = OrderedDict()  # they change no more: a picture may be looked at often
 
-    async def look_up(self, request: Request, keys: list[str], charged: Charged | None = None) -> LookUp:
-        """Before any work is done: what would answer a request. Raises IdempotencyConflict."""
-        return await self._database.read(lambda c: look_up(c, request, keys, charged, self._clock()))
+    async def look_up(
+        self, request: Request, keys: list[str], pinned_since: float, charged: Charged | None = None
+    ) -> LookUp:
+        """Before any work is done: what would answer a request, and whether another result has room.
 
-    async def find_result(self, keys: list[str]) -> CacheEntry | None:
-        """A result that may serve again, of the first of `keys` that has one."""
-        return await self._database.read(lambda c: first_result(c, keys, self._clock()))
+        Raises IdempotencyConflict.
+        """
+        now = self._clock()
+        return await self._database.read(lambda c: look_up(c, request, keys, charged, now, pinned_since))
 
     async def fetched(self, job: Job) -> None:
         """Note that a result was fetched: it is pinned no longer."""

@@ -24,6 +24,7 @@ from daemon.jobs.ledger import MOST_ATTEMPTS, Ledger
 from daemon.jobs.making_way import MakingWay
 from daemon.jobs.outcome import cache_entry
 from daemon.jobs.queue import JobQueue
+from daemon.store.cache import CacheEntry
 from daemon.store.files import RESULTS, Files
 
 Result = TypeVar("Result")
@@ -117,7 +118,7 @@ class JobRunner:
                 return
             self._in_flight[flight] = asyncio.Event()
             try:
-                await self._answer(lease, job)
+                await self._begin(lease, job)
             except asyncio.CancelledError:
                 await asyncio.shield(self._set_aside(job))
                 raise
@@ -147,17 +148,15 @@ class JobRunner:
         await ahead.wait()
         self._queue.put(job, first=True)  # by now the cache most likely has it
 
-    async def _answer(self, lease: Lease, job: Job) -> None:
+    async def _begin(self, lease: Lease, job: Job) -> None:
         kind = lease.device_class()
         keys = [cache_key(job.image_hash, job.spec, kind)] if kind else []
-        entry = await self._ledger.find_result(keys)
-        if entry is not None and self._files.path(entry.processed_path).exists():
-            hit = await self._settle(lambda: self._ledger.hit(job.id, entry))
-            if hit is not None:
-                return
-        started = await self._settle(lambda: self._ledger.start(job.id))
-        if started is not None:
-            await self._attempt(lease, started)
+        begun = await self._settle(lambda: self._ledger.start(job.id, keys, self._has_file))
+        if begun is not None and not begun.is_over:
+            await self._attempt(lease, begun)
+
+    def _has_file(self, entry: CacheEntry) -> bool:
+        return self._files.path(entry.processed_path).exists()
 
     async def _attempt(self, lease: Lease, job: Job) -> None:
         assignment = assign(job, self._files)
@@ -186,7 +185,7 @@ class JobRunner:
             del self.working[job.id]
             self._making_way.over(job.id)
             with contextlib.suppress(OSError):
-                clear(assignment, self._files, goes_on=goes_on)
+                await asyncio.to_thread(clear, assignment, self._files, goes_on=goes_on)
 
     def _on_progress(self, job: Job, fraction: float) -> None:
         if job.id in self._cancelling:

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from daemon.errors import DiskFull, Draining, ImageTooLarge, ResultExpired
 from daemon.executor.executor import Executor
@@ -26,6 +27,8 @@ from daemon.jobs.request import Request, upload_path
 from daemon.store.cache import CacheEntry
 from daemon.store.facts import StoreFacts
 from daemon.store.files import Files
+
+ROUNDS_TO_START: Final = 2  # of the loop: the runner wakes, and its task for the job begins
 
 
 @dataclass(frozen=True)
@@ -89,10 +92,10 @@ class Submission:
     async def require_room(self, owner: str) -> None:
         """Raises QueueFull or DiskFull where no job of this owner could be taken now."""
         with self._queue.place(owner):
-            await self._require_cache()
+            self._require_cache(await self._facts.pinned_bytes())
 
-    async def _require_cache(self) -> None:
-        if await self._facts.pinned_bytes() >= self._limits.cache_bytes:
+    def _require_cache(self, pinned_bytes: int) -> None:
+        if pinned_bytes >= self._limits.cache_bytes:
             raise DiskFull("finished results that nobody has fetched fill the cache: fetch them first")
 
     def target(self, spec: JobSpec, width: int, height: int, same_format: OutputFormat, frames: int = 1) -> Target:
@@ -124,22 +127,24 @@ class Submission:
             IdempotencyConflict, QueueFull, Draining, DiskFull: why it cannot be taken now.
             UsageLimitExceeded, AuthUnavailable, NotPermitted: what its owner's account has to say.
         """
+        is_kept = False
         try:
             self.require_open()
             fingerprint = hashlib.sha256(json.dumps([upload.sha256, spec.recipe(), spec.priority]).encode())
             request = Request(owner, idempotency_key, fingerprint.hexdigest())
             keys = [cache_key(upload.sha256, spec, kind) for kind in self._executor.device_classes()]
             charged = Charged(upload.sha256, spec) if self._charging is not None else None
-            found = await self._ledger.look_up(request, keys, charged)
+            found = await self._ledger.look_up(request, keys, self._facts.pinned_since(), charged)
             if found.job is not None:
                 return found.job
             if found.entry is not None and self._files.path(found.entry.processed_path).exists():
                 with contextlib.suppress(ResultExpired):
                     return await self._answer(upload, spec, request, found)
-            return await self._queue_new(upload, spec, request, is_asked_already=found.is_asked_already)
+            job, is_kept = await self._queue_new(upload, spec, request, found)
+            return job
         finally:
-            with contextlib.suppress(OSError):
-                upload.path.unlink()
+            if not is_kept:
+                await self._files.drop(upload.path)
 
     async def _answer(self, upload: Upload, spec: JobSpec, request: Request, found: LookUp) -> Job:
         """Raises ResultExpired where the sweep was faster."""
@@ -151,26 +156,26 @@ class Submission:
             job = replace(job, charge=await asking.charge(job))
             return await self._admit(job, request, asking, found.entry)
 
-    async def _queue_new(self, upload: Upload, spec: JobSpec, request: Request, *, is_asked_already: bool) -> Job:
+    async def _queue_new(self, upload: Upload, spec: JobSpec, request: Request, found: LookUp) -> tuple[Job, bool]:
+        """The job, and whether it is new and has the upload's file; else its key was known by now."""
         with self._queue.place(request.owner):
+            self._require_cache(found.pinned_bytes)
             async with contextlib.AsyncExitStack() as stack:
                 job_id, asking = new_id(), None
-                if self._charging is not None and not is_asked_already:
+                if self._charging is not None and not found.is_asked_already:
                     asking = await stack.enter_async_context(self._charging.asking(job_id, request.owner))
-                room = asyncio.create_task(self._require_cache())  # asked for while the header is read
-                try:
-                    job = await self._probed(upload, spec, request.owner, job_id, asking)
-                finally:
-                    await room
+                job = await self._probed(upload, spec, request.owner, job_id, asking)
                 lasting = upload_path(upload.sha256)
                 with self._files.holding(lasting):
                     admitted = await self._admit(
                         job, request, asking, keep=lambda: self._files.keep(upload.path, lasting)
                     )
-            if admitted.id == job.id:
+            is_new = admitted.id == job.id
+            if is_new:
                 self._queue.put(admitted)
-                await asyncio.sleep(0)  # a worker that is free gets it before anybody writes an answer
-        return admitted
+                for _ in range(ROUNDS_TO_START):
+                    await asyncio.sleep(0)  # a worker that is free gets it before anybody writes an answer
+        return admitted, is_new
 
     async def _admit(
         self,
@@ -188,7 +193,7 @@ class Submission:
 
     async def _probed(self, upload: Upload, spec: JobSpec, owner: str, job_id: str, asking: Asking | None) -> Job:
         """A new job, charged. While its header is read and its account is asked, the upload goes to the disk."""
-        syncing = asyncio.create_task(asyncio.to_thread(self._files.sync, upload.path))
+        syncing = asyncio.get_running_loop().run_in_executor(None, self._files.sync, upload.path)
         try:
             job = self._new(upload, spec, owner, job_id, await self._intake.probe(upload.path))
             if asking is not None:

@@ -12,7 +12,7 @@ from daemon.executor.formats import OutputFormat
 
 # results that somebody is still to fetch
 _PINNED = (
-    "SELECT result_path FROM jobs"
+    "SELECT result_path FROM jobs INDEXED BY jobs_unfetched"
     " WHERE state = 'done' AND fetched_at IS NULL AND finished_at > :since AND result_path IS NOT NULL"
 )
 
@@ -69,7 +69,7 @@ def total_bytes(connection: sqlite3.Connection) -> int:
 def pinned_bytes(connection: sqlite3.Connection, since: float) -> int:
     """Bytes of results that were finished after `since` and that nobody has fetched, each file counted once."""
     query = (
-        "SELECT coalesce(sum(bytes), 0) FROM (SELECT max(result_bytes) AS bytes FROM jobs"
+        "SELECT coalesce(sum(bytes), 0) FROM (SELECT max(result_bytes) AS bytes FROM jobs INDEXED BY jobs_unfetched"
         " WHERE finished_at > ? AND fetched_at IS NULL AND state = 'done' GROUP BY result_path)"
     )
     return int(connection.execute(query, (since,)).fetchone()[0])

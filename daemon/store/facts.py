@@ -19,14 +19,18 @@ class StoreFacts:
         self._clock = clock
         self._pin_seconds = pin_seconds
 
+    def pinned_since(self) -> float:
+        """Results that were finished later, and that nobody has fetched, may not go yet."""
+        return self._clock() - self._pin_seconds
+
     async def census(self) -> Census:
         """How much is in the store."""
-        since = self._clock() - self._pin_seconds
+        since = self.pinned_since()
         return await self._database.read(lambda c: take_census(c, since))
 
     async def pinned_bytes(self) -> int:
         """Bytes of results that nobody has fetched and that may not go yet."""
-        since = self._clock() - self._pin_seconds
+        since = self.pinned_since()
         return await self._database.read(lambda c: cache.pinned_bytes(c, since))
 
     async def cache_figures(self, owner: str | None) -> tuple[int, int]:

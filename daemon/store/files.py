@@ -27,6 +27,7 @@ class Files:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._folders = [str(root / name) for name in (UPLOADS, RESULTS, TMP, UNFINISHED)]
         self._held: Counter[str] = Counter()
 
     def prepare(self) -> None:
@@ -35,21 +36,33 @@ class Files:
         for left in (self.root / TMP).iterdir():
             left.unlink(missing_ok=True)
 
+    def _require_folders(self) -> None:
+        """Make what is not there: a cache may be deleted, under our feet too."""
+        if not all(map(os.path.isdir, self._folders)):  # a mkdir would wait for whoever writes in the same place
+            self._make_folders()
+
     def _make_folders(self) -> None:
-        for folder in (UPLOADS, RESULTS, TMP, UNFINISHED):
-            (self.root / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in self._folders:
+            Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def path(self, relative: str) -> Path:
         return self.root / relative
 
     def temp(self) -> Path:
         """A name in `tmp/` that nobody else has."""
-        self._make_folders()  # a cache may be deleted, under our feet too
+        self._require_folders()
         return self.root / TMP / uuid.uuid4().hex
+
+    async def drop(self, temp: Path) -> None:
+        """Remove a temporary file, which is done even where the caller is cancelled meanwhile.
+
+        On a thread: to free the blocks of a large one takes a while.
+        """
+        await asyncio.shield(asyncio.to_thread(_drop, temp))
 
     def unfinished(self, key: str) -> Path:
         """A name in `unfinished/`, the same each time; a worker has another file beside it whose name begins so."""
-        self._make_folders()
+        self._require_folders()
         return self.root / UNFINISHED / key
 
     def left_unfinished(self) -> set[str]:
@@ -131,6 +144,11 @@ def _sync(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _drop(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
 
 
 def _unlink(paths: Iterable[Path]) -> None:

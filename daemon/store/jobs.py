@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from daemon.jobs.job import Job, JobSpec, JobState
@@ -36,15 +36,14 @@ def _job(row: sqlite3.Row) -> Job:
 def insert(connection: sqlite3.Connection, job: Job, idempotency_key: str | None, fingerprint: str) -> Job:
     """Add a job; its `number` is given here."""
     values = {field.name: getattr(job, field.name) for field in fields(Job) if field.name != "number"}
-    values["spec"] = json.dumps(asdict(job.spec))
+    values["spec"] = json.dumps(vars(job.spec))
     values["stages"] = json.dumps(job.stages) if job.stages else None
     values |= {"idempotency_key": idempotency_key, "fingerprint": fingerprint}
     names = ", ".join(values)
     marks = ", ".join(f":{name}" for name in values)
-    connection.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", values)  # noqa: S608, names are ours
-    found = get(connection, job.id)
-    assert found is not None
-    return found
+    cursor = connection.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", values)  # noqa: S608, names are ours
+    assert cursor.lastrowid is not None
+    return replace(job, number=cursor.lastrowid)
 
 
 def update(connection: sqlite3.Connection, job_id: str, **values: Any) -> Job:
@@ -52,10 +51,9 @@ def update(connection: sqlite3.Connection, job_id: str, **values: Any) -> Job:
     if isinstance(values.get("stages"), dict):
         values["stages"] = json.dumps(values["stages"])
     assignments = ", ".join(f"{name} = :{name}" for name in values)
-    connection.execute(f"UPDATE jobs SET {assignments} WHERE id = :id", {**values, "id": job_id})  # noqa: S608
-    found = get(connection, job_id)
-    assert found is not None
-    return found
+    statement = f"UPDATE jobs SET {assignments} WHERE id = :id RETURNING {_COLUMNS}"  # noqa: S608
+    (row,) = connection.execute(statement, {**values, "id": job_id}).fetchall()
+    return _job(row)
 
 
 def get(connection: sqlite3.Connection, job_id: str) -> Job | None:

@@ -100,7 +100,7 @@ async def test_a_cancelled_job_leaves_no_cache_entry(bench: Bench) -> None:
     await bench.ledger.start(job.id)
     await bench.ledger.cancelled(job.id, has_tiles=True)
     await bench.ledger.finish(job.id, FINISHED, new_entry("a"))
-    assert await bench.ledger.find_result(["a"]) is None
+    assert await bench.database.read(lambda c: cache.find(c, "a", START)) is None
 
 
 async def test_a_move_of_a_job_that_is_not_there_is_none(bench: Bench) -> None:
@@ -110,7 +110,7 @@ async def test_a_move_of_a_job_that_is_not_there_is_none(bench: Bench) -> None:
 async def test_the_same_request_under_a_key_gives_the_same_job(bench: Bench) -> None:
     job = await _admit(bench, "key")
     assert await _admit(bench, "key") == job
-    assert (await bench.ledger.look_up(Request("ann", "key", "print"), [])).job == job
+    assert (await bench.ledger.look_up(Request("ann", "key", "print"), [], 0.0)).job == job
     assert len(await bench.events(job)) == 1
 
 
@@ -119,7 +119,7 @@ async def test_another_request_under_a_key_is_a_conflict(bench: Bench) -> None:
     with pytest.raises(IdempotencyConflict):
         await _admit(bench, "key", "other")
     with pytest.raises(IdempotencyConflict):
-        await bench.ledger.look_up(Request("ann", "key", "other"), [])
+        await bench.ledger.look_up(Request("ann", "key", "other"), [], 0.0)
     assert await bench.ledger.page("ann", None, 9, None) == [job]
 
 
@@ -175,16 +175,29 @@ async def test_a_job_that_ran_while_ten_daemons_died_fails_and_lets_its_upload_g
     assert (await bench.events(job))[-1].event == "failed"
 
 
-async def test_a_hit_on_a_result_that_the_sweep_took_meanwhile_is_none(bench: Bench) -> None:
+async def test_a_job_whose_result_is_there_by_now_is_done_instead_of_started(bench: Bench) -> None:
     job, entry = await _admit(bench), new_entry("a")
-    assert await bench.ledger.hit(job.id, entry) is None
+    await bench.database.transact(lambda c: cache.put(c, entry))
+    answered = await bench.ledger.start(job.id, ["none", "a"])
+    assert answered is not None
+    assert (answered.state, answered.cached, answered.result_path) == (DONE, True, entry.processed_path)
+    assert [event.event for event in await bench.events(job)] == ["queued", "done"]
+
+
+@pytest.mark.parametrize("left", ["nothing", "a row without its file"])
+async def test_a_job_whose_result_the_sweep_took_is_started(bench: Bench, left: str) -> None:
+    job, entry = await _admit(bench), new_entry("a")
+    if left == "a row without its file":
+        await bench.database.transact(lambda c: cache.put(c, entry))
+    started = await bench.ledger.start(job.id, ["a"], lambda _: False)
+    assert started is not None
+    assert (started.state, started.cached, started.result_path) == (RUNNING, False, None)
+
+
+async def test_a_result_that_the_sweep_took_answers_no_request(bench: Bench) -> None:
+    entry = new_entry("a")
     with pytest.raises(ResultExpired):
         await bench.ledger.admit(from_entry(new_job(), entry, START), Request("ann", None, ""), entry)
-    assert (await bench.get(job)).state is QUEUED
-    await bench.database.transact(lambda c: cache.put(c, entry))
-    hit = await bench.ledger.hit(job.id, entry)
-    assert hit is not None
-    assert (hit.state, hit.cached, hit.result_path) == (DONE, True, entry.processed_path)
 
 
 async def test_a_fetch_is_noted_once_and_unpins(bench: Bench) -> None:

@@ -102,7 +102,7 @@ async def test_whoever_follows_is_charged_for_anothers_result_and_not_for_ones_o
     for owner, expected in (("ann", ("cancelled", True)), ("bob", ("done", False)), ("bob", ("cancelled", True))):
         before = len(await owed(bench, owner))
         follower = await admit(bench, owner=owner)
-        await bench.ledger.hit(follower.id, entry)
+        await bench.ledger.start(follower.id, [entry.key])
         assert (await told(bench, owner))[before:] == [expected]
 
 
@@ -132,7 +132,7 @@ async def test_what_was_never_counted_is_not_taken_back(bench: Bench, ending: st
         await bench.ledger.finish(first.id, FINISHED, entry)
     job = await admit(bench, "later")
     if ending == "own result":
-        await bench.ledger.hit(job.id, entry)
+        await bench.ledger.start(job.id, [entry.key])
     else:
         await bench.ledger.start(job.id)
         if ending == "failed":

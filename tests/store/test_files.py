@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import shutil
 import stat
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,35 @@ def test_a_sync_that_fails_is_disk_full(files: Files, monkeypatch: pytest.Monkey
         files.keep(_temp(files), "uploads/a")
     with pytest.raises(DiskFull, match="No space left"):
         files.sync(_temp(files))
+
+
+async def test_dropping_removes_a_temporary_file_and_minds_none_that_is_not_there(files: Files) -> None:
+    temp = _temp(files)
+    await files.drop(temp)
+    await files.drop(temp)
+    assert not temp.exists()
+
+
+async def test_what_is_to_be_dropped_goes_even_where_the_caller_is_cancelled(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    unlink = Path.unlink
+
+    def held(path: Path) -> None:
+        begun.set()
+        go_on.wait()
+        unlink(path)
+
+    monkeypatch.setattr(Path, "unlink", held)
+    temp = _temp(files)
+    dropping = asyncio.create_task(files.drop(temp))
+    await asyncio.to_thread(begun.wait)
+    dropping.cancel()
+    await asyncio.wait([dropping])
+    go_on.set()
+    while temp.exists():
+        await asyncio.sleep(0)
 
 
 async def test_discarding_frees_what_nobody_holds(files: Files) -> None:
