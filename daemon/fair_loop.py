@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from asyncio.trsock import TransportSocket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -19,52 +20,52 @@ Ready = list[tuple[selectors.SelectorKey, int]]
 
 
 class FairSelector(selectors.DefaultSelector):
-    """Holds back what is ready of `bulk` descriptors: the system tells of it again in the next round."""
+    """Holds back what is ready of `bulk`: the system tells of it again in the next round."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.bulk: dict[int, None] = {}  # in the order in which they have their turns
+        self.bulk: dict[int, TransportSocket] = {}  # by descriptor, in the order in which they have their turns
         self._passed_over = 0
 
     def select(self, timeout: float | None = None) -> Ready:
         ready = super().select(timeout)
         if not self.bulk:
             return ready
-        first = [found for found in ready if found[0].fd not in self.bulk]
-        bulk = {found[0].fd: found for found in ready if found[0].fd in self.bulk}
+        bulk = {found[0].fd: found for found in ready if self._is_bulk(found[0].fd)}
+        first = [found for found in ready if found[0].fd not in bulk]
         is_busy = bool(first) or timeout == 0  # asyncio does not wait while callbacks are to be run
         if not bulk or (is_busy and self._passed_over < MOST_PASSED_OVER):
             self._passed_over += bool(bulk)
             return first
         self._passed_over = 0
         turn = next(fd for fd in self.bulk if fd in bulk)
-        del self.bulk[turn]
-        self.bulk[turn] = None
+        self.bulk[turn] = self.bulk.pop(turn)
         return [*first, bulk[turn]]
+
+    def _is_bulk(self, fd: int) -> bool:
+        """A connection that is gone may have left its descriptor to another before its upload's handler has noticed."""
+        socket = self.bulk.get(fd)
+        return socket is not None and socket.fileno() == fd
 
 
 class FairLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self._fair_selector = FairSelector()
-        super().__init__(self._fair_selector)
-
-    @contextmanager
-    def in_turns(self, fd: int) -> Iterator[None]:
-        """Within, what comes in over this descriptor is bulk."""
-        self._fair_selector.bulk[fd] = None
-        try:
-            yield
-        finally:
-            self._fair_selector.bulk.pop(fd, None)
+        self.fair_selector = FairSelector()
+        super().__init__(self.fair_selector)
 
 
 @contextmanager
 def in_turns(transport: asyncio.BaseTransport | None) -> Iterator[None]:
-    """As `FairLoop.in_turns`, of a connection; without effect on another loop, or once the connection is gone."""
+    """Within, what comes in over this connection is bulk; on another loop, or once it is gone, without effect."""
     loop = asyncio.get_running_loop()
-    socket = transport.get_extra_info("socket") if transport is not None else None
-    if isinstance(loop, FairLoop) and socket is not None and (fd := socket.fileno()) >= 0:
-        with loop.in_turns(fd):
-            yield
-    else:
+    socket: TransportSocket | None = transport.get_extra_info("socket") if transport is not None else None
+    if not isinstance(loop, FairLoop) or socket is None or (fd := socket.fileno()) < 0:
         yield
+        return
+    bulk = loop.fair_selector.bulk
+    bulk[fd] = socket
+    try:
+        yield
+    finally:
+        if bulk.get(fd) is socket:
+            del bulk[fd]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import selectors
 import socket
+import subprocess
+import sys
+from asyncio.trsock import TransportSocket
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -41,7 +46,7 @@ def selecting(bulk: list[socket.socket], plain: list[socket.socket]) -> Iterator
     with closing(FairSelector()) as selector:
         for one in bulk + plain:
             selector.register(one, selectors.EVENT_READ)
-        selector.bulk.update((one.fileno(), None) for one in bulk)
+        selector.bulk.update((one.fileno(), TransportSocket(one)) for one in bulk)
         yield lambda timeout: [key.fd for key, _ in selector.select(timeout)]
 
 
@@ -54,17 +59,25 @@ def test_uploads_take_turns_one_a_round() -> None:
     assert rounds[:3] == rounds[3:]
 
 
-@given(st.lists(st.booleans(), min_size=60, max_size=60))
-def test_whatever_else_there_is_to_do_each_upload_has_its_turn(is_waiting: list[bool]) -> None:
-    """Callbacks may wait to be run, or not: in that case asyncio would sleep."""
-    with readable(4) as sockets:
-        *bulk, plain = (one.fileno() for one in sockets)
-        with selecting(sockets[:3], sockets[3:]) as select:
-            rounds = [select(0 if waits else None) for waits in is_waiting]
-    assert all(found[0] == plain for found in rounds)
-    assert all(len(found) <= 2 for found in rounds)
-    turns = Counter(fd for found in rounds for fd in found[1:])
-    assert [turns[one] for one in bulk] == [60 // (MOST_PASSED_OVER + 1) // 3] * 3
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=60, max_size=60))
+def test_whatever_else_there_is_to_do_each_upload_has_its_turn(rounds: list[tuple[bool, bool]]) -> None:
+    """In some rounds callbacks wait to be run, and asyncio would not sleep; in some another socket has something."""
+    with readable(3) as uploads, pairs(1) as [[plain, far]], selecting(uploads, [plain]) as select:
+        turns: Counter[int] = Counter()
+        for are_callbacks, is_asked in rounds:
+            if is_asked:
+                far.sendall(b"x")
+            found = select(0 if are_callbacks else None)
+            assert found[:1] == [plain.fileno()] or not is_asked
+            assert len(found) <= 1 + is_asked
+            turns.update(found[is_asked:])
+            if is_asked:
+                plain.recv(1)
+            elif not are_callbacks:
+                assert found, "with nothing else to do nothing is held back"
+        counts = [turns[one.fileno()] for one in uploads]
+    assert min(counts) >= 60 // (MOST_PASSED_OVER + 1) // 3
+    assert max(counts) - min(counts) <= 1
 
 
 def test_without_uploads_all_that_is_ready_is_told() -> None:
@@ -125,14 +138,78 @@ def test_a_request_of_a_few_rounds_does_not_wait_for_every_upload(
     assert factory is FairLoop or during == UPLOADS
 
 
-async def test_a_connection_that_is_gone_has_no_turns() -> None:
-    with in_turns(None):
-        pass
+def on_a_fair_loop(test: Callable[[FairSelector], Awaitable[None]]) -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, FairLoop)
+        await test(loop.fair_selector)
+
+    with asyncio.Runner(loop_factory=FairLoop) as runner:
+        runner.run(run())
 
 
-def test_whose_upload_is_over_is_nobody_special() -> None:
-    with readable(2) as sockets, closing(FairLoop()) as loop:
-        selector = loop._fair_selector
-        with loop.in_turns(sockets[0].fileno()):
-            assert list(selector.bulk) == [sockets[0].fileno()]
-        assert list(selector.bulk) == []
+@contextmanager
+def connected(near: socket.socket) -> Iterator[asyncio.Transport]:
+    """A transport as asyncio gives it."""
+    loop = asyncio.get_running_loop()
+    near.setblocking(False)
+    transport = loop._make_socket_transport(near, asyncio.Protocol())  # type: ignore[attr-defined]
+    try:
+        yield transport
+    finally:
+        transport.abort()
+
+
+def test_whose_upload_is_over_and_whose_connection_is_gone_is_nobody_special() -> None:
+    async def test(selector: FairSelector) -> None:
+        with pairs(1) as [[near, _]], connected(near) as transport:
+            with in_turns(transport):
+                assert list(selector.bulk) == [near.fileno()]
+            assert not selector.bulk
+            transport.abort()
+            await asyncio.sleep(0)
+            with in_turns(transport), in_turns(None):
+                assert not selector.bulk
+
+    on_a_fair_loop(test)
+
+
+def test_who_gets_the_descriptor_of_a_lost_upload_is_not_taken_for_it() -> None:
+    async def test(selector: FairSelector) -> None:
+        with pairs(1) as [[near, _]], connected(near) as transport:
+            fd = near.fileno()
+            with in_turns(transport):
+                transport.abort()
+                await asyncio.sleep(0)  # it is lost, and its handler has not noticed
+                with readable(1) as [other]:
+                    assert other.fileno() == fd
+                    selector.register(other, selectors.EVENT_READ)
+                    assert [key.fd for key, _ in selector.select(0)] == [fd]
+                    with connected(other.dup()) as late, in_turns(late):
+                        pass
+                    selector.unregister(other)
+
+    on_a_fair_loop(test)
+
+
+DAEMON = """
+import asyncio, sys
+import daemon.app
+from daemon.__main__ import main
+
+async def serve(values, on_ready):
+    print(type(asyncio.get_running_loop()).__name__)
+
+daemon.app.serve = serve
+sys.exit(main())
+"""
+
+
+def test_the_daemon_runs_on_it(tmp_path: Path) -> None:
+    env = {
+        **os.environ,
+        "PRO_ENGINE_STATE_DIR": str(tmp_path / "state"),
+        "PRO_ENGINE_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    daemon = subprocess.run([sys.executable, "-c", DAEMON], env=env, capture_output=True, text=True, check=False)
+    assert (daemon.stdout, daemon.returncode) == ("FairLoop\n", 0), daemon.stderr

@@ -27,9 +27,10 @@ from bench.load.wire import Connection, Service
 WAITING: Final = 1000
 UPLOADERS: Final = 8
 SIZE: Final = (1400, 1190)  # of noise: 5 MB as PNG
-SAMPLES: Final = 600
+SAMPLES: Final = 1000
 PAUSE: Final = 0.005
 GOAL_MS: Final = 10.0
+GIGABIT: Final = 125e6  # bytes a second: what a wire to other machines brings at most
 
 
 @dataclass(frozen=True)
@@ -99,20 +100,24 @@ def waiting(service: Service) -> Iterator[None]:
 
 def measure(service: Service, scratch: Path) -> None:
     files = write_pictures(scratch)
-    megabytes = files[0].stat().st_size / 1e6
+    target = "/api/process?scale_factor=1x&priority=batch"
     with bare_server() as bare:
         (idle,) = ask(service.port)
         with waiting(service):
-            with uploading(service.port, service.token, "/api/process?scale_factor=1x&priority=batch", files) as load:
+            with uploading(service.port, service.token, target, files, GIGABIT) as slow_load:
+                (slow,) = ask(service.port)
+            with uploading(service.port, service.token, target, files) as load:
                 ours, scheduler = ask(service.port, bare)
-            with uploading(bare, "", "/", files):
+            with uploading(bare, "", "/", files) as dropped:
                 (dropping,) = ask(bare)
-    print(f"/health, {WAITING} jobs waiting, {UPLOADERS} clients uploading {megabytes:.1f} MB: {ours.text()}")
-    print(f"  goal p99 {GOAL_MS:.0f} ms; uploads answered meanwhile: {_rate(load)}")
-    print(f"  floor, ours with nothing to do: {idle.text()}")
-    print(f"  floor, a bare server that drops such uploads: {dropping.text()}")
-    print(f"  floor, a bare server with nothing to do beside our daemon: {scheduler.text()}", flush=True)
+    print(f"/health, {WAITING} jobs waiting, {UPLOADERS} clients uploading {files[0].stat().st_size / 1e6:.1f} MB each")
+    print(f"  over a gigabit in all: {slow.text()}; uploads: {_rate(slow_load)}")
+    print(f"  as fast as they are taken: {ours.text()}; uploads: {_rate(load)}")
+    print(f"  goal p99 {GOAL_MS:.0f} ms; floors:")
+    print(f"  ours with nothing to do: {idle.text()}")
+    print(f"  a bare server that drops such uploads: {dropping.text()}; uploads: {_rate(dropped)}")
+    print(f"  a bare server with nothing to do beside our daemon: {scheduler.text()}", flush=True)
 
 
 def _rate(load: Load) -> str:
-    return ", ".join(f"{count} with {status}" for status, count in sorted(load.answers.items()))
+    return ", ".join(f"{count / load.seconds:.0f}/s with {status}" for status, count in sorted(load.answers.items()))

@@ -14,6 +14,7 @@ from daemon.settings import Folders
 
 HEAD_END: Final = b"\r\n\r\n"
 BUFFER: Final = 1 << 20
+PIECE: Final = 1 << 16  # sent at once where the pace is bounded
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,11 @@ class Service:
 
 
 class Connection:
-    """Kept alive from request to request."""
+    """Kept alive from request to request; bodies are sent as fast as they are taken, or at `bytes_a_second`."""
 
-    def __init__(self, port: int, token: str = "") -> None:
+    def __init__(self, port: int, token: str = "", bytes_a_second: float = 0.0) -> None:
+        self._bytes_a_second = bytes_a_second
+        self._due = 0.0
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._authorization = (f"Authorization: Bearer {token}",) if token else ()
@@ -79,13 +82,22 @@ class Connection:
         if body or method == "POST":
             lines.append(f"Content-Length: {len(body)}")
         self._socket.sendall("\r\n".join([*lines, "", ""]).encode())
-        self._socket.sendall(body)
+        self._send(body)
         filled = self._socket.recv_into(self._buffer)
         while (end := self._buffer.find(HEAD_END, 0, filled)) < 0:
             filled += self._receive(memoryview(self._buffer)[filled:])
         head = self._buffer[:end].decode().split("\r\n")
         fields = dict(line.lower().split(": ", 1) for line in head[1:])
         return int(head[0].split()[1]), self._body(end + len(HEAD_END), filled, int(fields.get("content-length", "0")))
+
+    def _send(self, body: bytes) -> None:
+        if not self._bytes_a_second:
+            self._socket.sendall(body)
+            return
+        for at in range(0, len(body), PIECE):
+            self._due = max(self._due, time.monotonic()) + PIECE / self._bytes_a_second
+            self._socket.sendall(body[at : at + PIECE])
+            time.sleep(max(self._due - time.monotonic(), 0))
 
     def _body(self, start: int, filled: int, length: int) -> Iterator[memoryview]:
         view = memoryview(self._buffer)

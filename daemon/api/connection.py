@@ -21,6 +21,7 @@ from daemon.api.incoming import HeadTooLate, Incoming
 from daemon.api.problems import BEGUN, answer_to, log_broken
 from daemon.api.sending import SEND_SECONDS, cut
 from daemon.errors import BadRequest, HeaderTooLarge, RequestTimeout
+from daemon.fair_loop import in_turns
 
 SLOW_SECONDS: Final = 1.0  # to take in that it was too slow
 SEND_PROGRESS: Final = 1 << 14  # bytes that a client has to take in `send_seconds`, while more waits for it
@@ -144,7 +145,7 @@ class Connection(RequestHandler):
             self.transport.write_eof()
         is_slow = resp.status == HTTPStatus.REQUEST_TIMEOUT
         seconds, left = self._limits.linger_seconds, self._limits.linger_bytes
-        with contextlib.suppress(TimeoutError, ConnectionError, RequestPayloadError):
+        with contextlib.suppress(TimeoutError, ConnectionError, RequestPayloadError), in_turns(self.transport):
             async with asyncio.timeout(min(seconds, SLOW_SECONDS) if is_slow else seconds):
                 while left > 0 and self.connected and not body.is_eof():
                     left -= len(await body.readany())

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -18,7 +18,9 @@ from daemon.store.files import disk_errors
 BATCH: Final = 1 << 20  # written and hashed in one go: each costs two switches between threads
 MOST_BEHIND: Final = 4  # batches that may wait for the disk, before the sender has to
 MOST_IDLE: Final = 8
-_idle: list[ThreadPoolExecutor] = []  # of one thread each, which waits for the next upload
+# Of one thread each, which waits for the next upload: to start one costs the loop a wait for its first breath. With one
+# thread for all, a small picture would wait for what large ones bring.
+_idle: list[ThreadPoolExecutor] = []
 
 
 async def land(chunks: AsyncIterator[bytes], path: Path, limit: int, pace: Pace) -> str:
@@ -30,37 +32,31 @@ async def land(chunks: AsyncIterator[bytes], path: Path, limit: int, pace: Pace)
     """
     landing, is_whole = _Landing(path), False
     behind: deque[asyncio.Future[None]] = deque()
-    with _thread() as thread:
-        try:
-            async for batch in _batches(chunks, limit):
-                behind.append(asyncio.get_running_loop().run_in_executor(thread, landing.write, batch))
-                if len(behind) > MOST_BEHIND:
-                    await pace.rest(behind.popleft())
-            while behind:
+    thread = _idle.pop() if _idle else ThreadPoolExecutor(1, thread_name_prefix="upload")
+    thread.submit(landing.open)  # while the first bytes come; what is wrong with it shows when they are written
+    try:
+        async for batch in _batches(chunks, limit):
+            behind.append(asyncio.get_running_loop().run_in_executor(thread, landing.write, batch))
+            if len(behind) > MOST_BEHIND:
                 await pace.rest(behind.popleft())
-            is_whole = True
-        finally:
-            for write in behind:
-                write.cancel()
-            # after what is being written just now, which goes on whoever was cancelled here
-            thread.submit(landing.close if is_whole else landing.give_up)
+        while behind:
+            await pace.rest(behind.popleft())
+        is_whole = True
+    finally:
+        for write in behind:
+            write.cancel()
+        # after what is being written just now, which goes on whoever was cancelled here
+        thread.submit(landing.close if is_whole else landing.give_up)
+        thread.submit(_give_back, thread)
     return landing.sha256
 
 
-@contextlib.contextmanager
-def _thread() -> Iterator[ThreadPoolExecutor]:
-    """A thread for one upload alone: with one for all, a small picture would wait for what large ones bring.
-
-    To start one costs the loop a wait for its first breath, so they are kept.
-    """
-    thread = _idle.pop() if _idle else ThreadPoolExecutor(1, thread_name_prefix="upload")
-    try:
-        yield thread
-    finally:
-        if len(_idle) < MOST_IDLE:
-            _idle.append(thread)
-        else:
-            thread.shutdown(wait=False)
+def _give_back(thread: ThreadPoolExecutor) -> None:
+    """The last that a thread does for an upload: whoever gets it next does not wait."""
+    if len(_idle) < MOST_IDLE:
+        _idle.append(thread)
+    else:
+        thread.shutdown(wait=False)
 
 
 class _Landing:
@@ -75,10 +71,15 @@ class _Landing:
     def sha256(self) -> str:
         return self._digest.hexdigest()
 
-    def write(self, batch: list[bytes]) -> None:
+    def open(self) -> None:
         with disk_errors():
-            if self._file is None:
-                self._file = self._path.open("wb")
+            self._file = self._path.open("wb")
+
+    def write(self, batch: list[bytes]) -> None:
+        if self._file is None:
+            self.open()
+        assert self._file is not None
+        with disk_errors():
             for chunk in batch:
                 self._file.write(chunk)
                 self._digest.update(chunk)

@@ -185,7 +185,7 @@ class JobRunner:
             del self.working[job.id]
             self._making_way.over(job.id)
             with contextlib.suppress(OSError):
-                await asyncio.to_thread(clear, assignment, self._files, goes_on=goes_on)
+                clear(assignment, self._files, goes_on=goes_on)
 
     def _on_progress(self, job: Job, fraction: float) -> None:
         if job.id in self._cancelling:

@@ -9,6 +9,7 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,8 @@ class Files:
         self.root = root
         self._folders = [str(root / name) for name in (UPLOADS, RESULTS, TMP, UNFINISHED)]
         self._held: Counter[str] = Counter()
+        # To free the blocks of a large file takes a while; but nobody who asks for little is to wait for an fsync.
+        self._removals = ThreadPoolExecutor(2, thread_name_prefix="removal")
 
     def prepare(self) -> None:
         """Make the folders, and empty `tmp/` of what a killed daemon left. Only the holder of the lock may."""
@@ -54,11 +57,8 @@ class Files:
         return self.root / TMP / uuid.uuid4().hex
 
     async def drop(self, temp: Path) -> None:
-        """Remove a temporary file, which is done even where the caller is cancelled meanwhile.
-
-        On a thread: to free the blocks of a large one takes a while.
-        """
-        await asyncio.shield(asyncio.to_thread(_drop, temp))
+        """Remove a temporary file, which is done even where the caller is cancelled meanwhile."""
+        await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._removals, _drop, temp))
 
     def unfinished(self, key: str) -> Path:
         """A name in `unfinished/`, the same each time; a worker has another file beside it whose name begins so."""
@@ -120,7 +120,7 @@ class Files:
                 doomed.append(self.temp().with_suffix(DOOMED))
                 with suppress(FileNotFoundError):
                     (self.root / relative).rename(doomed[-1])
-        await asyncio.to_thread(_unlink, doomed)
+        await asyncio.get_running_loop().run_in_executor(self._removals, _unlink, doomed)
 
     def lasting(self) -> Iterator[tuple[str, float]]:
         """Every lasting file and the time of its last change."""

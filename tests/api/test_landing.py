@@ -6,15 +6,19 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.api.landing import BATCH, MOST_IDLE, _idle, land
+from daemon.api import landing
+from daemon.api.landing import BATCH, MOST_IDLE, _Landing, land
 from daemon.api.pace import paced
 from daemon.errors import DiskFull, UploadTooLarge
+from daemon.fair_loop import FairLoop
+from tests.api.conftest import PATIENCE, running
 
 
 async def coming(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
@@ -36,23 +40,68 @@ def test_the_file_has_all_the_bytes_in_order(tmp_path_factory: pytest.TempPathFa
     assert path.read_bytes() == b"".join(chunks)
 
 
-async def test_one_after_the_other_they_have_the_same_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = threading.active_count()
+@pytest.fixture(autouse=True)
+def idle(monkeypatch: pytest.MonkeyPatch) -> list[ThreadPoolExecutor]:
+    """The threads that wait for the next upload: none of other tests."""
+    threads: list[ThreadPoolExecutor] = []
+    monkeypatch.setattr(landing, "_idle", threads)
+    return threads
+
+
+@pytest.fixture
+def at_work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The threads that write, one for each batch."""
+    threads: list[int] = []
+    write = _Landing.write
+
+    def noted(landing: _Landing, batch: list[bytes]) -> None:
+        threads.append(threading.get_ident())
+        write(landing, batch)
+
+    monkeypatch.setattr(_Landing, "write", noted)
+    return threads
+
+
+async def test_one_after_the_other_they_have_the_same_thread(
+    tmp_path: Path, at_work: list[int], idle: list[ThreadPoolExecutor]
+) -> None:
     for number in range(20):
         await landed(tmp_path / str(number), [b"x"])
-    assert threading.active_count() <= before + 1
+        async with asyncio.timeout(PATIENCE):
+            while not idle:
+                await asyncio.sleep(0)
+    assert len(at_work) == 20
+    assert len(set(at_work)) == 1
 
 
-async def test_however_many_come_at_once_few_threads_are_kept(tmp_path: Path) -> None:
+async def test_an_upload_that_is_given_up_keeps_its_thread_until_that_is_done(
+    tmp_path: Path, at_work: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To free what a large one has written takes a while, and the next one may be small."""
+    given_up = threading.Event()
+    give_up = _Landing.give_up
+    monkeypatch.setattr(_Landing, "give_up", lambda landing: (given_up.wait(), give_up(landing)))
+    with pytest.raises(UploadTooLarge):
+        await landed(tmp_path / "large", [bytes(BATCH)] * 2, limit=BATCH)
+    await landed(tmp_path / "small", [b"x"])
+    given_up.set()
+    assert at_work[0] != at_work[-1]
+
+
+async def test_however_many_come_at_once_few_threads_are_kept(tmp_path: Path, idle: list[ThreadPoolExecutor]) -> None:
     await asyncio.gather(*(landed(tmp_path / str(number), [b"x"] * 5) for number in range(3 * MOST_IDLE)))
-    assert 1 <= len(_idle) <= MOST_IDLE
+    async with asyncio.timeout(PATIENCE):
+        while len(idle) < MOST_IDLE:
+            await asyncio.sleep(0)
+    await landed(tmp_path / "last", [b"x"])
+    assert len(idle) <= MOST_IDLE
 
 
 async def test_too_many_bytes_are_refused_and_the_file_goes(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with pytest.raises(UploadTooLarge):
         await landed(path, [bytes(BATCH)] * 5, limit=4 * BATCH)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while path.exists():
             await asyncio.sleep(0)
 
@@ -60,3 +109,29 @@ async def test_too_many_bytes_are_refused_and_the_file_goes(tmp_path: Path) -> N
 async def test_a_file_that_cannot_be_opened_is_disk_full(tmp_path: Path) -> None:
     with pytest.raises(DiskFull):
         await landed(tmp_path / "no such folder" / "file", [b"x"])
+
+
+def test_uploads_take_turns_on_the_daemons_loop_and_so_does_what_is_sent_after_a_refusal(
+    tmp_path: Path, kernel_cache: Path
+) -> None:
+    """Not so the connections of others; and nobody after it is over."""
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, FairLoop)
+        bulk = loop.fair_selector.bulk
+        async with running(tmp_path, kernel_cache) as service, asyncio.timeout(PATIENCE):
+            assert (await service.json("GET", "/health"))[0] == 200
+            for path in ("/api/process", "/api/nowhere"):
+                assert not bulk
+                async with service.connection() as (_, writer):
+                    writer.write(service.head(f"POST {path}", "Content-Length: 5000000") + b"x")
+                    while len(bulk) != 1:
+                        await asyncio.sleep(0)
+                while bulk:
+                    await asyncio.sleep(0)
+            await service.submit()
+            assert not bulk
+
+    with asyncio.Runner(loop_factory=FairLoop) as runner:
+        runner.run(run())

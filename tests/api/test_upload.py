@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 import pytest
 import structlog
 
-from daemon.api.landing import BATCH, _Landing
+from daemon.api.landing import _Landing
 from tests.api.conftest import PATIENCE, Service, form, nothing_logged, png, serving, the_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -86,7 +86,6 @@ async def test_a_picture_of_too_many_pixels_or_with_too_large_a_result_is_refuse
 
 
 BOUNDARY = "multipart/form-data; boundary=b"
-MORE = 2 * BATCH
 PART = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
 
 
@@ -146,7 +145,7 @@ async def test_a_form_of_several_megabytes_arrives_whole(service: Service) -> No
 
 
 async def break_off(service: Service, headers: tuple[str, ...], body: bytes) -> None:
-    """Send the beginning of a request, more than is written down in one go, and hang up once the service does that."""
+    """Send the beginning of a request, and hang up once the service is writing it down."""
     async with service.connection() as (_, writer):
         writer.write(service.head("POST /api/process", *headers) + body)
         while not service.temporary():
@@ -159,9 +158,9 @@ async def break_off(service: Service, headers: tuple[str, ...], body: bytes) -> 
 @pytest.mark.parametrize(
     ("headers", "body"),
     [
-        (("Content-Length: 5000000",), bytes(MORE)),
-        (("Transfer-Encoding: chunked",), b"%x\r\n%s\r\n" % (MORE, bytes(MORE))),
-        (("Content-Length: 5000000", f"Content-Type: {BOUNDARY}"), (PART % (b"image", bytes(MORE)))[:-20]),
+        (("Content-Length: 5000000",), png()),
+        (("Transfer-Encoding: chunked",), b"5\r\nhello\r\n"),
+        (("Content-Length: 5000000", f"Content-Type: {BOUNDARY}"), (PART % (b"image", png()))[:-20]),
     ],
     ids=["raw", "chunked", "multipart"],
 )
@@ -248,8 +247,8 @@ async def test_an_upload_that_is_slow_but_gets_on_is_taken(service: Service) -> 
 
 async def test_a_disk_that_is_slow_is_not_the_senders_fault(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     held = threading.Event()
-    write = _Landing.write
-    monkeypatch.setattr(_Landing, "write", lambda landing, batch: held.wait(PATIENCE) and write(landing, batch))
+    opened = _Landing.open
+    monkeypatch.setattr(_Landing, "open", lambda landing: held.wait(PATIENCE) and opened(landing))
     async with hasty(service, 0.1) as hasty_service:
         asyncio.get_running_loop().call_later(0.4, held.set)
         await hasty_service.submit()

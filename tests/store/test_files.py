@@ -61,26 +61,22 @@ async def test_dropping_removes_a_temporary_file_and_minds_none_that_is_not_ther
     assert not temp.exists()
 
 
-async def test_what_is_to_be_dropped_goes_even_where_the_caller_is_cancelled(
+async def test_what_is_to_be_dropped_goes_even_where_the_caller_is_cancelled_before_its_turn(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, go_on = threading.Event(), threading.Event()
+    go_on = threading.Event()
     unlink = Path.unlink
-
-    def held(path: Path) -> None:
-        begun.set()
-        go_on.wait()
-        unlink(path)
-
-    monkeypatch.setattr(Path, "unlink", held)
-    temp = _temp(files)
-    dropping = asyncio.create_task(files.drop(temp))
-    await asyncio.to_thread(begun.wait)
-    dropping.cancel()
-    await asyncio.wait([dropping])
+    monkeypatch.setattr(Path, "unlink", lambda path: (go_on.wait(), unlink(path)))
+    temps = [_temp(files) for _ in range(4)]  # more than there are threads for
+    dropping = [asyncio.create_task(files.drop(temp)) for temp in temps]
+    await asyncio.sleep(0)
+    for task in dropping:
+        task.cancel()
+    await asyncio.wait(dropping)
     go_on.set()
-    while temp.exists():
-        await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        while any(temp.exists() for temp in temps):
+            await asyncio.sleep(0)
 
 
 async def test_discarding_frees_what_nobody_holds(files: Files) -> None:
