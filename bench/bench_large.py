@@ -28,7 +28,7 @@ from daemon.errors import WorkerCrashed
 from daemon.executor.executor import Assignment
 from daemon.executor.local import LocalExecutor
 from daemon.executor.messages import Done, FileRef, Work
-from daemon.executor.slot import WorkerOptions
+from daemon.executor.options import WorkerOptions
 from tests.conftest import copy_kernels, warm_kernels
 
 FORMATS: Final = ("png", "jpeg", "tiff")

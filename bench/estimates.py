@@ -25,7 +25,7 @@ from daemon.executor.executor import Assignment
 from daemon.executor.formats import OutputFormat
 from daemon.executor.local import LocalExecutor
 from daemon.executor.messages import FileRef
-from daemon.executor.slot import WorkerOptions
+from daemon.executor.options import WorkerOptions
 from daemon.jobs.estimates import Estimates, workload
 from daemon.jobs.job import Job, JobSpec, JobState
 

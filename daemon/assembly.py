@@ -20,7 +20,7 @@ from daemon.api.parts import ApiLimits, Parts
 from daemon.executor.intake import Intake
 from daemon.executor.intake_limits import IntakeLimits
 from daemon.executor.local import LocalExecutor
-from daemon.executor.slot import WorkerOptions
+from daemon.executor.options import WorkerOptions
 from daemon.jobs.cache_key import unfinished_key, warm_engine_digest
 from daemon.jobs.charging import Charging
 from daemon.jobs.estimates import Estimates

@@ -18,7 +18,7 @@ from daemon.executor.intake import Intake
 from daemon.executor.intake_limits import IntakeLimits
 from daemon.executor.local import LocalExecutor
 from daemon.executor.messages import Done, FileRef
-from daemon.executor.slot import WorkerOptions
+from daemon.executor.options import WorkerOptions
 from daemon.settings import Settings
 
 ATTEMPTS: Final = 3

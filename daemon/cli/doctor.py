@@ -24,7 +24,7 @@ from daemon.client import connect
 from daemon.errors import ServiceUnreachable
 from daemon.executor.executor import ExecutorStatus
 from daemon.executor.local import LocalExecutor
-from daemon.executor.slot import WorkerOptions
+from daemon.executor.options import WorkerOptions
 
 LIBRARIES: Final = ("aiohttp", "aiosqlite", "numba", "numpy", "pillow", "psutil", "pydantic", "structlog", "wgpu")
 OPEN_SECONDS: Final = 150.0

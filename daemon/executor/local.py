@@ -11,7 +11,8 @@ import structlog
 
 from daemon.executor.executor import Assignment, ExecutorStatus
 from daemon.executor.messages import Cancel, DeviceFacts, Done, MakeWay, Rejection
-from daemon.executor.slot import WorkerOptions, WorkerSlot
+from daemon.executor.options import WorkerOptions
+from daemon.executor.slot import WorkerSlot
 
 AUTO: Final = "auto"
 log = structlog.get_logger(__name__)

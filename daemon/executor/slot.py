@@ -7,8 +7,6 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -30,30 +28,18 @@ from daemon.executor.messages import (
     Unusable,
     Warming,
 )
+from daemon.executor.options import WorkerOptions
 
 MODULE: Final = "daemon.engine.worker"
 CPU: Final = "cpu"  # the wish that never tries a GPU
 GPU: Final = "gpu"  # in what a worker is told to avoid: all of them
 OUT_OF_MEMORY_EXIT: Final = 71  # the worker's memory watch
 CRASHES_UNTIL_CPU: Final = 2  # in a row, on a GPU: then the driver is not to be trusted
-# A worker may keep every core busy for minutes: the daemon answers first, and so do the person's own programs. With 5 the
-# daemon takes a fifth longer to take a job while the CPU works, with 19 no less.
+# A worker may keep every core busy for minutes: the daemon answers first (with 5 it took a job a fifth later, with 19
+# no sooner), and so do the person's own programs.
 NICENESS: Final = 10
 BACKOFF_SECONDS: Final = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class WorkerOptions:
-    cache: Path
-    memory_limit: int  # bytes
-    # Seconds: for our own code to be loaded, which takes its time on a machine that has just been switched on; for a
-    # device to open and prove itself; for kernels to be compiled, once on a new machine, however slow.
-    load_deadline: float = 120.0
-    open_deadline: float = 10.0
-    warm_deadline: float = 900.0
-    tile_deadline: float = 120.0  # seconds without a tile: the device hangs
-    file_deadline: float = 600.0  # seconds to decode or to encode a picture, of which nothing is heard
 
 
 class WorkerSlot:

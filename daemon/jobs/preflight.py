@@ -18,7 +18,8 @@ from daemon.jobs.job import Job, JobSpec, Priority
 from daemon.jobs.ledger import Ledger
 from daemon.jobs.queue import JobQueue
 from daemon.jobs.runner import JobRunner
-from daemon.jobs.submission import Submission, Target
+from daemon.jobs.submission import Submission
+from daemon.jobs.target import Target
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from daemon.errors import DiskFull, Draining, ImageTooLarge, ResultExpired
+from daemon.errors import DiskFull, Draining, ResultExpired
 from daemon.executor.executor import Executor
-from daemon.executor.formats import FACTS, OutputFormat
+from daemon.executor.formats import OutputFormat
 from daemon.executor.intake import Intake
 from daemon.executor.messages import Header
 from daemon.jobs.cache_key import cache_key
@@ -24,6 +24,7 @@ from daemon.jobs.ledger import Ledger
 from daemon.jobs.lookup import Charged, LookUp
 from daemon.jobs.queue import JobQueue
 from daemon.jobs.request import Request, upload_path
+from daemon.jobs.target import Target, target
 from daemon.store.cache import CacheEntry
 from daemon.store.facts import StoreFacts
 from daemon.store.files import Files
@@ -46,15 +47,6 @@ class Upload:
     path: Path
     sha256: str
     name: str
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a picture is to become."""
-
-    width: int
-    height: int
-    format: OutputFormat
 
 
 class Submission:
@@ -99,23 +91,8 @@ class Submission:
             raise DiskFull("finished results that nobody has fetched fill the cache: fetch them first")
 
     def target(self, spec: JobSpec, width: int, height: int, same_format: OutputFormat, frames: int = 1) -> Target:
-        """What a source of this size, of the format `same_format` and of so many frames is to become.
-
-        Raises:
-            BadRequest, ImageTooLarge: it may not.
-        """
-        out_width, out_height = spec.out_size(width, height)
-        total = out_width * out_height * frames
-        if total > self._limits.output_pixels:
-            times = f" in {frames} frames" if frames > 1 else ""
-            pixels = f"{out_width} x {out_height}{times}, {total / 1e6:.0f} megapixels"
-            raise ImageTooLarge(f"the result would be {pixels}; the limit is {self._limits.output_pixels / 1e6:.0f}")
-        output = spec.format or same_format
-        FACTS[output].require_size(out_width, out_height)
-        FACTS[output].require_frames(frames)
-        if spec.dots:
-            FACTS[output].require_dpi()
-        return Target(out_width, out_height, output)
+        """As `daemon.jobs.target.target`, within the limit here."""
+        return target(spec, width, height, same_format, frames, self._limits.output_pixels)
 
     async def submit(self, upload: Upload, spec: JobSpec, owner: str, idempotency_key: str | None) -> Job:
         """Commit a job for an upload, and queue it; or one that is done already, where the cache has its result.
@@ -203,12 +180,12 @@ class Submission:
             await syncing
 
     def _new(self, upload: Upload, spec: JobSpec, owner: str, job_id: str, header: Header) -> Job:
-        target = self.target(spec, header.width, header.height, header.same_format, header.frames)
-        return self._job(upload, spec, owner, job_id, (header.width, header.height), target)
+        wanted = self.target(spec, header.width, header.height, header.same_format, header.frames)
+        return self._job(upload, spec, owner, job_id, (header.width, header.height), wanted)
 
     def _answered(self, upload: Upload, spec: JobSpec, owner: str, entry: CacheEntry) -> Job:
-        target = Target(entry.out_width, entry.out_height, spec.format or entry.format)
-        job = self._job(upload, spec, owner, new_id(), (entry.width, entry.height), target)
+        made = Target(entry.out_width, entry.out_height, spec.format or entry.format)
+        job = self._job(upload, spec, owner, new_id(), (entry.width, entry.height), made)
         return from_entry(job, entry, self._clock())
 
     def _job(

@@ -17,7 +17,7 @@ from PIL import Image
 from daemon.executor.executor import Assignment
 from daemon.executor.local import LocalExecutor
 from daemon.executor.messages import FileRef, Work
-from daemon.executor.slot import WorkerOptions
+from daemon.executor.options import WorkerOptions
 from tests.conftest import copy_kernels
 
 FAKES = Path(__file__).parent / "fakes"

@@ -12,7 +12,8 @@ import pytest
 
 from daemon.executor.child import Child
 from daemon.executor.local import LocalExecutor
-from daemon.executor.slot import WorkerOptions, WorkerSlot
+from daemon.executor.options import WorkerOptions
+from daemon.executor.slot import WorkerSlot
 from tests.executor.conftest import Start, assignment, ignore
 
 

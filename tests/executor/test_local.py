@@ -18,7 +18,8 @@ from daemon.executor.attempt import Attempt
 from daemon.executor.local import LocalExecutor
 from daemon.executor.messages import DeviceFacts, Done, Opened, Stages
 from daemon.executor.needs import GridTiles
-from daemon.executor.slot import WorkerOptions, WorkerSlot
+from daemon.executor.options import WorkerOptions
+from daemon.executor.slot import WorkerSlot
 from tests.executor.conftest import Start, assignment, ignore
 
 
