@@ -78,14 +78,23 @@ async def test_an_upload_that_is_given_up_keeps_its_thread_until_that_is_done(
     tmp_path: Path, at_work: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To free what a large one has written takes a while, and the next one may be small."""
-    given_up = threading.Event()
+    go_on, giving_up = threading.Event(), []
     give_up = _Landing.give_up
-    monkeypatch.setattr(_Landing, "give_up", lambda landing: (given_up.wait(), give_up(landing)))
+
+    def held(landing: _Landing) -> None:
+        giving_up.append(threading.get_ident())
+        go_on.wait()
+        give_up(landing)
+
+    monkeypatch.setattr(_Landing, "give_up", held)
     with pytest.raises(UploadTooLarge):
         await landed(tmp_path / "large", [bytes(BATCH)] * 2, limit=BATCH)
+    async with asyncio.timeout(PATIENCE):
+        while not giving_up:
+            await asyncio.sleep(0)
     await landed(tmp_path / "small", [b"x"])
-    given_up.set()
-    assert at_work[0] != at_work[-1]
+    go_on.set()
+    assert at_work[-1] != giving_up[0]
 
 
 async def test_however_many_come_at_once_few_threads_are_kept(tmp_path: Path, idle: list[ThreadPoolExecutor]) -> None:
