@@ -35,9 +35,8 @@ CPU: Final = "cpu"  # the wish that never tries a GPU
 GPU: Final = "gpu"  # in what a worker is told to avoid: all of them
 OUT_OF_MEMORY_EXIT: Final = 71  # the worker's memory watch
 CRASHES_UNTIL_CPU: Final = 2  # in a row, on a GPU: then the driver is not to be trusted
-# A worker may keep every core busy for minutes: the daemon answers first (with 5 it took a job a fifth later, with 19
-# no sooner), and so do the person's own programs.
-NICENESS: Final = 10
+# A worker may keep every core busy for minutes: the daemon answers first, and so do the person's own programs.
+NICENESS: Final = 5
 BACKOFF_SECONDS: Final = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 log = structlog.get_logger(__name__)
 

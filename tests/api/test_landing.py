@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
+from asyncio.trsock import TransportSocket
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.api import landing
+from daemon.api.connection import EdgeLimits
 from daemon.api.landing import BATCH, MOST_IDLE, _Landing, land
 from daemon.api.pace import paced
-from daemon.errors import DiskFull, UploadTooLarge
+from daemon.api.upload import receive
+from daemon.errors import DiskFull, NotPermitted, UploadTooLarge
 from daemon.fair_loop import FairLoop
-from tests.api.conftest import PATIENCE, running
+from daemon.store.files import Files
+from tests.api.conftest import PATIENCE, edge
 
 
 async def coming(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
@@ -46,6 +51,13 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> list[ThreadPoolExecutor]:
     threads: list[ThreadPoolExecutor] = []
     monkeypatch.setattr(landing, "_idle", threads)
     return threads
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    made = Files(tmp_path / "cache")
+    made.prepare()
+    return made
 
 
 @pytest.fixture
@@ -120,27 +132,37 @@ async def test_a_file_that_cannot_be_opened_is_disk_full(tmp_path: Path) -> None
         await landed(tmp_path / "no such folder" / "file", [b"x"])
 
 
-def test_uploads_take_turns_on_the_daemons_loop_and_so_does_what_is_sent_after_a_refusal(
-    tmp_path: Path, kernel_cache: Path
-) -> None:
+def test_uploads_take_turns_on_the_daemons_loop_and_so_does_what_is_sent_after_a_refusal(files: Files) -> None:
     """Not so the connections of others; and nobody after it is over."""
+
+    async def take(request: web.Request) -> web.Response:
+        await receive(request, files, 1 << 30, 30)
+        return web.Response()
+
+    async def refuse(_request: web.Request) -> web.Response:
+        raise NotPermitted("not here")
+
+    async def upload(port: int, path: str, bulk: dict[int, TransportSocket]) -> None:
+        assert not bulk
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000\r\n\r\nx".encode())
+        while len(bulk) != 1:
+            await asyncio.sleep(0)
+        writer.transport.abort()
+        while bulk:
+            await asyncio.sleep(0)
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, FairLoop)
         bulk = loop.fair_selector.bulk
-        async with running(tmp_path, kernel_cache) as service, asyncio.timeout(PATIENCE):
-            assert (await service.json("GET", "/health"))[0] == 200
-            for path in ("/api/process", "/api/nowhere"):
-                assert not bulk
-                async with service.connection() as (_, writer):
-                    writer.write(service.head(f"POST {path}", "Content-Length: 5000000") + b"x")
-                    while len(bulk) != 1:
-                        await asyncio.sleep(0)
-                while bulk:
-                    await asyncio.sleep(0)
-            await service.submit()
-            assert not bulk
+        async with (
+            asyncio.timeout(PATIENCE),
+            edge(EdgeLimits(), web.post("/taken", take), web.post("/refused", refuse)) as runner,
+        ):
+            port = runner.addresses[0][1]
+            for path in ("/taken", "/refused"):
+                await upload(port, path, bulk)
 
     with asyncio.Runner(loop_factory=FairLoop) as runner:
         runner.run(run())
