@@ -23,20 +23,19 @@ from typing import Final
 
 from PIL import Image
 
+from bench.kernels import give_kernels
 from bench.pictures import photo_like
 from daemon.errors import WorkerCrashed
 from daemon.executor.executor import Assignment
 from daemon.executor.local import LocalExecutor
 from daemon.executor.messages import Done, FileRef, Work
 from daemon.executor.options import WorkerOptions
-from tests.conftest import copy_kernels, warm_kernels
 
 FORMATS: Final = ("png", "jpeg", "tiff")
 FACTOR: Final = 4
 SMALL: Final = 790  # a side; ten megapixels, enlarged
 BATCH: Final = 24
 MIB: Final = 1 << 20
-KERNELS: Final = Path(__file__).parent.parent / ".cache" / "test"
 
 
 def assignment(source: Path, side: tuple[int, int], name: str, *, resumes: bool = False) -> Assignment:
@@ -128,8 +127,7 @@ async def batch(folder: Path, options: WorkerOptions, workers: int) -> float:
 async def run(megapixels: int) -> None:
     with tempfile.TemporaryDirectory(prefix="pro-engine-large-") as name:
         folder = Path(name)
-        warm_kernels(KERNELS)
-        copy_kernels(KERNELS, folder)  # else a new worker compiles the rest beside the first jobs
+        give_kernels(folder)
         options = WorkerOptions(folder, 16 << 30, open_deadline=120.0)
         executor = LocalExecutor(["cpu"], options)
         await executor.start()

@@ -10,16 +10,14 @@ import asyncio
 import os
 import tempfile
 from pathlib import Path
-from typing import Final
 
 from bench.api import durable_commit_ms, start, stop, wait_for_device
+from bench.kernels import give_kernels
 from bench.load import health, live, results
 from bench.load import start as starting
 from bench.load.wire import Service
 from daemon.settings import Folders
-from tests.conftest import copy_kernels, warm_kernels
 
-KERNELS: Final = Path(__file__).parent.parent / ".cache" / "test"
 # so that uploads beside a thousand jobs are taken
 QUEUE = {"PRO_ENGINE_MAX_QUEUE": "100000", "PRO_ENGINE_MAX_QUEUE_PER_CLIENT": "100000"}
 
@@ -31,8 +29,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=place) as folder:
         scratch = Path(folder)
         folders = Folders(scratch / "state", scratch / "cache")
-        warm_kernels(KERNELS)
-        copy_kernels(KERNELS, folders.cache)  # else the worker compiles the rest beside what is measured
+        give_kernels(folders.cache)
         process, _ = start(folders, scratch)
         try:
             asyncio.run(wait_for_device(folders))

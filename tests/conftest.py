@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from daemon.store.files import Files
+
 SHARED_IMAGES = Path(__file__).parent.parent.parent / "shared" / "images"
 
 
@@ -114,3 +116,11 @@ def copy_kernels(kernel_cache: Path, into: Path) -> None:
     """Give a fresh cache folder the compiled kernels, so that a worker in it is warm at once."""
     if (kernel_cache / "kernels").is_dir():
         shutil.copytree(kernel_cache / "kernels", into / "kernels", dirs_exist_ok=True)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    """A fresh cache folder."""
+    made = Files(tmp_path / "cache")
+    made.prepare()
+    return made

@@ -22,7 +22,8 @@ class LookUp:
     entry: CacheEntry | None = None
     is_theirs: bool = False  # the owner has been given this result before
     is_asked_already: bool = False  # a job of the owner that is not over is to make it
-    pinned_bytes: int = 0  # of results that nobody has fetched, which a new one needs room beside
+    # of results that nobody has fetched, which a new one needs room beside; None where `entry` needs none
+    pinned_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def look_up(
     if (job := known(connection, request)) is not None:
         return LookUp(job)
     entry = first_result(connection, keys, now)
-    pinned = cache.pinned_bytes(connection, pinned_since)
+    pinned = cache.pinned_bytes(connection, pinned_since) if entry is None else None
     if charged is None:
         return LookUp(None, entry, pinned_bytes=pinned)
     return LookUp(

@@ -24,7 +24,6 @@ from daemon.jobs.ledger import MOST_ATTEMPTS, Ledger
 from daemon.jobs.making_way import MakingWay
 from daemon.jobs.outcome import cache_entry
 from daemon.jobs.queue import JobQueue
-from daemon.store.cache import CacheEntry
 from daemon.store.files import RESULTS, Files
 
 Result = TypeVar("Result")
@@ -151,12 +150,11 @@ class JobRunner:
     async def _begin(self, lease: Lease, job: Job) -> None:
         kind = lease.device_class()
         keys = [cache_key(job.image_hash, job.spec, kind)] if kind else []
-        begun = await self._settle(lambda: self._ledger.start(job.id, keys, self._has_file))
+        begun = await self._settle(
+            lambda: self._ledger.start(job.id, keys, lambda entry: self._files.has(entry.processed_path))
+        )
         if begun is not None and not begun.is_over:
             await self._attempt(lease, begun)
-
-    def _has_file(self, entry: CacheEntry) -> bool:
-        return self._files.path(entry.processed_path).exists()
 
     async def _attempt(self, lease: Lease, job: Job) -> None:
         assignment = assign(job, self._files)

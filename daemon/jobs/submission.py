@@ -114,7 +114,7 @@ class Submission:
             found = await self._ledger.look_up(request, keys, self._facts.pinned_since(), charged)
             if found.job is not None:
                 return found.job
-            if found.entry is not None and self._files.path(found.entry.processed_path).exists():
+            if found.entry is not None and self._files.has(found.entry.processed_path):
                 with contextlib.suppress(ResultExpired):
                     return await self._answer(upload, spec, request, found)
             job, is_kept = await self._queue_new(upload, spec, request, found)
@@ -131,12 +131,12 @@ class Submission:
             return (await self._ledger.admit(job, request, found.entry))[0]
         async with self._charging.asking(job.id, job.owner) as asking:
             job = replace(job, charge=await asking.charge(job))
-            return await self._admit(job, request, asking, found.entry)
+            return (await self._admit(job, request, asking, found.entry))[0]
 
     async def _queue_new(self, upload: Upload, spec: JobSpec, request: Request, found: LookUp) -> tuple[Job, bool]:
         """The job, and whether it is new and has the upload's file; else its key was known by now."""
         with self._queue.place(request.owner):
-            self._require_cache(found.pinned_bytes)
+            self._require_cache(await self._facts.pinned_bytes() if found.pinned_bytes is None else found.pinned_bytes)
             async with contextlib.AsyncExitStack() as stack:
                 job_id, asking = new_id(), None
                 if self._charging is not None and not found.is_asked_already:
@@ -144,10 +144,9 @@ class Submission:
                 job = await self._probed(upload, spec, request.owner, job_id, asking)
                 lasting = upload_path(upload.sha256)
                 with self._files.holding(lasting):
-                    admitted = await self._admit(
+                    admitted, is_new = await self._admit(
                         job, request, asking, keep=lambda: self._files.keep(upload.path, lasting)
                     )
-            is_new = admitted.id == job.id
             if is_new:
                 self._queue.put(admitted)
                 for _ in range(ROUNDS_TO_START):
@@ -161,12 +160,12 @@ class Submission:
         asking: Asking | None,
         entry: CacheEntry | None = None,
         keep: Callable[[], None] = lambda: None,
-    ) -> Job:
-        """The job, or the one that its key stands for already: then nothing is charged."""
+    ) -> tuple[Job, bool]:
+        """As `Ledger.admit`; where the job is not new, nothing is charged."""
         admitted, is_new = await self._ledger.admit(job, request, entry, keep)
         if is_new and asking is not None:
             asking.keep()
-        return admitted
+        return admitted, is_new
 
     async def _probed(self, upload: Upload, spec: JobSpec, owner: str, job_id: str, asking: Asking | None) -> Job:
         """A new job, charged. While its header is read and its account is asked, the upload goes to the disk."""

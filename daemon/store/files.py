@@ -58,7 +58,8 @@ class Files:
 
     async def drop(self, temp: Path) -> None:
         """Remove a temporary file, which is done even where the caller is cancelled meanwhile."""
-        await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._removals, _drop, temp))
+        with suppress(OSError):
+            await asyncio.shield(self._remove([temp]))
 
     def unfinished(self, key: str) -> Path:
         """A name in `unfinished/`, the same each time; a worker has another file beside it whose name begins so."""
@@ -120,7 +121,14 @@ class Files:
                 doomed.append(self.temp().with_suffix(DOOMED))
                 with suppress(FileNotFoundError):
                     (self.root / relative).rename(doomed[-1])
-        await asyncio.get_running_loop().run_in_executor(self._removals, _unlink, doomed)
+        await self._remove(doomed)
+
+    def _remove(self, paths: Iterable[Path]) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(self._removals, _unlink, paths)
+
+    def has(self, relative: str) -> bool:
+        """Whether a file is there, which may have been deleted by somebody else."""
+        return self.path(relative).exists()
 
     def lasting(self) -> Iterator[tuple[str, float]]:
         """Every lasting file and the time of its last change."""
@@ -144,11 +152,6 @@ def _sync(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _drop(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink()
 
 
 def _unlink(paths: Iterable[Path]) -> None:

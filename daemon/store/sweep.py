@@ -124,7 +124,7 @@ class Sweep:
     def _forget_missing(self, connection: sqlite3.Connection, found: AbstractSet[str]) -> Dropped:
         # the disk is asked only about those that were not seen: a file may have come since
         unseen = [entry for entry in cache.entries(connection) if entry.processed_path not in found]
-        missing = [entry for entry in unseen if not self._files.path(entry.processed_path).exists()]
+        missing = [entry for entry in unseen if not self._files.has(entry.processed_path)]
         return _drop(connection, missing)
 
     def _forget_old(self, connection: sqlite3.Connection) -> None:

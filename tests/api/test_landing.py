@@ -54,13 +54,6 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> list[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Files:
-    made = Files(tmp_path / "cache")
-    made.prepare()
-    return made
-
-
-@pytest.fixture
 def at_work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The threads that write, one for each batch."""
     threads: list[int] = []

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from daemon.store.database import Database, open_database
-from daemon.store.files import Files
 from tests.store.rows import Clock
 
 Open = Callable[..., Awaitable[Database]]
@@ -29,13 +28,6 @@ async def open_store(tmp_path: Path) -> AsyncIterator[Open]:
 @pytest.fixture
 async def database(open_store: Open) -> Database:
     return await open_store()
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    made = Files(tmp_path / "cache")
-    made.prepare()
-    return made
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ async def test_what_is_to_be_dropped_goes_even_where_the_caller_is_cancelled_bef
 ) -> None:
     go_on = threading.Event()
     unlink = Path.unlink
-    monkeypatch.setattr(Path, "unlink", lambda path: (go_on.wait(), unlink(path)))
+    monkeypatch.setattr(Path, "unlink", lambda path, **options: (go_on.wait(), unlink(path, **options)))
     temps = [_temp(files) for _ in range(4)]  # more than there are threads for
     dropping = [asyncio.create_task(files.drop(temp)) for temp in temps]
     await asyncio.sleep(0)
