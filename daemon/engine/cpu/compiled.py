@@ -42,11 +42,21 @@ def prepare(cache_dir: Path) -> bool:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+        _remove_emptied(folder)
     except OSError:
         os.environ.pop(CACHE_VARIABLE, None)
         return False
     os.environ[CACHE_VARIABLE] = str(folder)
     return True
+
+
+def _remove_emptied(folder: Path) -> None:
+    """What a power cut has left of files that numba had not flushed: it can neither read nor replace them, and each
+    worker would compile for half a minute.
+    """
+    for file in folder.rglob("*.nb[ci]"):
+        if not file.stat().st_size:
+            file.unlink(missing_ok=True)
 
 
 def _sources_digest() -> str:

@@ -86,6 +86,23 @@ CpuUpscaler(threads=1).close()
     assert [path.suffix for path in tmp_path.rglob("kernels.*.nbi")] == [".nbi"]
 
 
+@pytest.mark.parametrize("kinds", ["*.nbc", "*.nbi", "*.nb[ci]"])
+def test_what_a_power_cut_has_emptied_is_compiled_and_kept_once_more(tmp_path: Path, kinds: str) -> None:
+    """numba writes its files without a flush; an empty one it can neither read nor replace."""
+    code = f"""
+from pathlib import Path
+from daemon.engine.cpu.compiled import load_png_filter, prepare
+prepare(Path({str(tmp_path)!r}))
+print(sum(load_png_filter().stats.cache_hits.values()))
+"""
+    assert run(code) == "0"
+    emptied = list(tmp_path.rglob(kinds))
+    assert emptied
+    for path in emptied:
+        path.write_bytes(b"")
+    assert [run(code), run(code)] == ["0", "1"]
+
+
 def test_a_broken_cache_costs_time_only(forgotten: pytest.MonkeyPatch) -> None:
     compile_band = kernels.compile_band
 
